@@ -1,0 +1,1 @@
+"""plasticbench: environments whose policy is a synaptic plasticity rule."""

@@ -1,0 +1,1 @@
+"""Neural networks of the benchmark, declared as data: populations, pathways, inputs."""

@@ -1,0 +1,1 @@
+"""Families: search spaces of rules."""

@@ -1,0 +1,1 @@
+"""Engines that let a network live under a rule."""
