@@ -1,0 +1,56 @@
+"""Compile generated kernels once: a module's source is stored in the cache folder under its hash.
+
+numba keeps machine code beside a function's file, so generated source needs a real file. The source comes only
+from the parsed, whitelisted expression tree and from kernels of this package, never from a user's text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+_PREFIX = "plasticbench_kernel_"
+
+
+def cache_dir() -> Path:
+    """The folder of generated kernels: $PLASTICBENCH_CACHE, else the user's cache folder, else a private temporary one."""
+    configured = os.environ.get("PLASTICBENCH_CACHE")
+    base = Path(configured) if configured else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    folder = (base if configured else base / "plasticbench") / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        private = Path(tempfile.gettempdir()) / f"plasticbench-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        private.mkdir(mode=0o700, exist_ok=True)
+        if private.is_symlink() or (hasattr(os, "getuid") and private.stat().st_uid != os.getuid()):
+            return Path(tempfile.mkdtemp(prefix="plasticbench-"))
+        return private
+
+
+def compile_module(source: str) -> ModuleType:
+    """The module with this source, imported; written to the cache folder at its first use (atomically)."""
+    name = _PREFIX + hashlib.sha256(source.encode()).hexdigest()[:32]
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache_dir() / f"{name}.py"
+    if not path.exists() or path.read_text() != source:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+            file.write(source)
+        os.replace(file.name, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
