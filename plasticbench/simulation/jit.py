@@ -54,3 +54,18 @@ def compile_module(source: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+MARKER = "# --- generated code ends here ---"
+
+
+def compile_kernel(kernel_source: str, generated: str) -> ModuleType:
+    """A kernel file with generated definitions in place of the stand-ins above its marker line.
+
+    Import lines of the kernel stay; everything else above the marker is replaced.
+    """
+    head, found, body = kernel_source.partition(MARKER)
+    if not found:
+        raise ValueError(f"the kernel has no line {MARKER!r}")
+    imports = [line for line in head.splitlines() if line.startswith(("import ", "from "))]
+    return compile_module("\n".join([*imports, "", generated, body]))

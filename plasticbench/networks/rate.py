@@ -1,0 +1,61 @@
+"""Rate networks: one layer of outputs, plastic weights from the inputs, optional hierarchical lateral weights.
+
+Linear outputs, computed in order (Rubner & Tavan 1989):    y_i = Σ_j W_ij x_j + Σ_{k<i} U_ik y_k
+Sigmoid outputs beside slow weights (Tyulmankov et al. 2022): h = σ((W1 + A) x + b1), logit = w2·h + b2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SlowArray:
+    """An array that the rule brings along and that the lifetime does not change."""
+
+    name: str
+    shape: tuple[int, ...]
+    init_std: float  # of a normal distribution: where a learner starts
+
+
+@dataclass(frozen=True)
+class RateNetwork:
+    """A rate network as data.
+
+    `feedforward` and `lateral` name the plastic pathways: weights (n_outputs, n_inputs) and, strictly lower
+    triangular, (n_outputs, n_outputs). A sigmoid network has the slow arrays W1, b1, w2, b2 and a readout.
+    """
+
+    n_inputs: int
+    n_outputs: int = 1
+    activation: Literal["linear", "sigmoid"] = "linear"
+    feedforward: str = "ff"
+    lateral: str | None = None
+    offers_reconstruction: bool = False  # the variable `reconstruction`, Σ_{k<=i} y_k W_kj
+    max_weight_norm: float = 10.0  # of one output's incoming weights in one pathway; beyond it is a blow-up
+
+    @property
+    def pathways(self) -> tuple[str, ...]:
+        return (self.feedforward,) if self.lateral is None else (self.feedforward, self.lateral)
+
+    @property
+    def slow_arrays(self) -> tuple[SlowArray, ...]:
+        if self.activation == "linear":
+            return ()
+        n, d = self.n_outputs, self.n_inputs
+        return (
+            SlowArray("W1", (n, d), d**-0.5),
+            SlowArray("b1", (n,), 1.0),
+            SlowArray("w2", (n,), n**-0.5),
+            SlowArray("b2", (1,), 1.0),
+        )
+
+    def shape(self, pathway: str) -> tuple[int, int]:
+        """(n_post, n_pre) of a plastic pathway."""
+        return (self.n_outputs, self.n_inputs if pathway == self.feedforward else self.n_outputs)
+
+    def variables(self, pathway: str) -> frozenset[str]:
+        """What a rule of this pathway may read."""
+        extra = {"reconstruction"} if self.offers_reconstruction and pathway == self.feedforward else set()
+        return frozenset({"pre", "post", "w", "m"} | extra)
