@@ -1,1 +1,38 @@
-"""plasticbench: environments whose policy is a synaptic plasticity rule."""
+"""plasticbench: environments whose policy is a synaptic plasticity rule.
+
+>>> import gymnasium as gym, plasticbench
+>>> env = gym.make("plasticbench/OjaMini-v0")
+>>> rule = plasticbench.load_rule("oja")
+"""
+
+from importlib.metadata import version as _version
+
+from .errors import BudgetExceeded, PlasticbenchError, RuleError
+from .evaluation import evaluate
+from .registry import load_tasks as _load_tasks
+from .registry import register, task, task_ids
+from .result import Result
+from .rules import Family, Rule, known_rules, load_rule, make_family
+from .task import Outcome, Task
+
+__version__ = _version("plasticbench")
+
+__all__ = [
+    "BudgetExceeded",
+    "Family",
+    "Outcome",
+    "PlasticbenchError",
+    "Result",
+    "Rule",
+    "RuleError",
+    "Task",
+    "evaluate",
+    "known_rules",
+    "load_rule",
+    "make_family",
+    "register",
+    "task",
+    "task_ids",
+]
+
+_load_tasks()

@@ -1,0 +1,157 @@
+"""One linear neuron that is to find the first principal component of what it sees.
+
+Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; as a search for rules: Confavreux et al., NeurIPS 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.losses import angle_to_axis_deg, distance_to_axis
+from plasticbench.networks.rate import RateNetwork
+from plasticbench.rate_task import Lifetime, RateTask
+from plasticbench.registry import register
+from plasticbench.simulation.rate import RateRecording
+from plasticbench.simulation.random import Stream
+
+REFERENCE = (
+    "Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; "
+    "Confavreux, Zenke, Agnes, Lillicrap & Vogels, NeurIPS 33 (2020)"
+)
+FULL_SPECTRUM = (1.0, *[0.9] * 3, *[0.8] * 3, *[0.7] * 3, *[0.5] * 8, *[0.1] * 10, *[1e-6] * 11)
+MINI_SPECTRUM = (1.0, 0.5, 1e-6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrincipalComponentTask(RateTask):
+    """What the Oja tasks share: the neuron, the initial weights, the loss. Subclasses give the data."""
+
+    w_init_std: float = 0.1
+
+    condition_names: ClassVar[tuple[str, ...]] = ("w_init",)
+
+    @property
+    def n_inputs(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} declares no number of inputs")
+
+    @property
+    def network(self) -> RateNetwork:
+        return RateNetwork(n_inputs=self.n_inputs)
+
+    def _data(self, seed: int) -> np.ndarray:
+        """(n_items, n_inputs)"""
+        raise NotImplementedError(f"{type(self).__name__} declares no data")
+
+    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
+        data = self._data(seed)
+        drawn = self.w_init_std * Stream(seed, "w_init").normal((self.n_inputs,))
+        w_init = self._checked_weights(fixed["w_init"]) if "w_init" in fixed else drawn
+        first = np.linalg.svd(data - data.mean(0), full_matrices=False)[2][0]
+        order = None
+        if self.presentation == "stream":
+            order = Stream(seed, "order").integers(len(data), (self.n_steps,))
+        return Lifetime(
+            data, {"ff": w_init[None]}, {"w_init": w_init.tolist()}, {"components": first[None]}, order
+        )
+
+    def _checked_weights(self, value: Any) -> np.ndarray:
+        weights = np.asarray(value, dtype=np.float64)
+        if weights.shape != (self.n_inputs,) or not np.isfinite(weights).all():
+            raise PlasticbenchError(f"conditions.w_init: give {self.n_inputs} finite numbers, not {value!r:.60}")
+        return weights
+
+    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
+        return distance_to_axis(recording.weights["ff"], targets["components"]).mean(-1)
+
+    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        w = recording.weights["ff"]
+        return {
+            "angle_deg": angle_to_axis_deg(w, targets["components"]).mean(-1),
+            "weight_norm": w.norm(dim=-1).mean(-1),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oja(PrincipalComponentTask):
+    """
+    ## Description
+    A linear neuron y = Σ_j w_j x_j sees 100 samples of a Gaussian whose covariance has the given eigenvalues in
+    a random orthogonal basis, drawn anew for every lifetime. In the batch tasks one step presents all samples
+    and applies the mean of the rule's Δw; in `OjaOnline` one step presents one sample, drawn at random.
+
+    ## Observation and action
+    Pathway `ff`: `pre` (n_presented, 1, n), `post` (n_presented, 1, 1), `w` (1, n), `m` = 0. The action is Δw.
+
+    ## Conditions
+    `w_init`: the n initial weights, each 0.1·N(0, 1).
+
+    ## Loss
+    min(‖w − PC1‖, ‖w + PC1‖) at the end of life, with PC1 the first right singular vector of the centred data.
+    ‖w‖ > 10 at step t of T is a blow-up: 2 + 2(1 − t/T).
+
+    ## Version history
+    v0: first version. The full task's leading eigenvalues 1 and 0.9 are slow to separate by design, so the
+    angle to PC1 is reported beside the loss.
+    """
+
+    eigenvalues: tuple[float, ...]
+    n_samples: int = 100
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.eigenvalues)
+
+    def _data(self, seed: int) -> np.ndarray:
+        n = self.n_inputs
+        basis = np.linalg.qr(Stream(seed, "basis").normal((n, n)))[0]
+        samples = Stream(seed, "samples").normal((self.n_samples, n))
+        return (samples * np.sqrt(self.eigenvalues)) @ basis.T
+
+
+def _oja(name: str, **fields: Any) -> Oja:
+    shared = {"reference": REFERENCE, "reference_rule": "oja", "families": ("polynomial", "mlp")}
+    return Oja(id=f"plasticbench/{name}-v0", **{**shared, **fields})
+
+
+register(
+    _oja(
+        "Oja",
+        title="First principal component, 39 inputs",
+        summary="A linear neuron with 39 inputs; its weights should become the data's first principal component.",
+        eigenvalues=FULL_SPECTRUM,
+        n_steps=1000,
+        null_loss=1.0,
+        reference_loss=0.1,
+    )
+)
+register(
+    _oja(
+        "OjaMini",
+        title="First principal component, 3 inputs",
+        summary="A linear neuron with 3 inputs; its weights should become the data's first principal component.",
+        eigenvalues=MINI_SPECTRUM,
+        n_steps=200,
+        null_loss=1.0,
+        reference_loss=0.01,
+    )
+)
+register(
+    _oja(
+        "OjaOnline",
+        title="First principal component, one sample at a time",
+        summary="A linear neuron with 39 inputs that sees one sample at a time, 5000 in a life.",
+        eigenvalues=FULL_SPECTRUM,
+        n_steps=5000,
+        presentation="stream",
+        learning_rate=0.01,
+        reference_rule="oja-online",
+        null_loss=1.0,
+        reference_loss=0.1,
+    )
+)

@@ -1,0 +1,41 @@
+"""Standardized losses: pure functions of recordings, in torch, differentiable where the mathematics is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def distance_to_axis(w: Tensor, axis: Tensor) -> Tensor:
+    """min(‖w − axis‖, ‖w + axis‖) over the last dimension: the sign of a principal component is free."""
+    return torch.minimum(
+        torch.linalg.vector_norm(w - axis, dim=-1), torch.linalg.vector_norm(w + axis, dim=-1)
+    )
+
+
+def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
+    """Angle in degrees, 0 to 90, between the line through w and the axis; 90 for w = 0."""
+    norm = torch.linalg.vector_norm(w, dim=-1) * torch.linalg.vector_norm(axis, dim=-1)
+    cosine = (w * axis).sum(-1).abs() / torch.where(norm > 0, norm, torch.ones_like(norm))
+    return torch.rad2deg(torch.arccos(cosine.clamp(0.0, 1.0)))
+
+
+def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
+    """Distance between the row spaces of w and of the orthonormal basis (..., k, n), 0 to 1.
+
+    ‖P_w − P_basis‖_F / √(2k), with the orthogonal projections P (Golub & Van Loan, section 2.5). Directions in
+    which w has no extent count as orthogonal to the basis.
+    """
+    k = basis.shape[-2]
+    left, size, right = torch.linalg.svd(w, full_matrices=False)
+    present = (size > 1e-9 * size[..., :1].clamp_min(1e-30)).to(w.dtype)
+    overlap = ((right @ basis.transpose(-1, -2)) ** 2).sum(-1)  # (..., k) of each direction of w
+    return (1.0 - (present * overlap).sum(-1) / k).clamp_min(0.0).sqrt()
+
+
+def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10.0) -> Tensor:
+    """Per item, in nats; the logit is clipped so that one confident error costs at most `largest_logit` nats."""
+    clipped = logit.clamp(-largest_logit, largest_logit)
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        clipped, label.expand_as(clipped), reduction="none"
+    )

@@ -1,0 +1,310 @@
+"""Tasks on rate networks: how they are drawn, lived on either engine, stepped, and scored."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .errors import PlasticbenchError
+from .networks.rate import RateNetwork
+from .render import PLASTIC, LifeHistory, draw_weights
+from .rules import RuleBatch, load_rule
+from .simulation.rate import RateLives, RateRecording
+from .simulation.rate_cpu import run_cpu
+from .simulation.rate_torch import RateStepper, run_torch
+from .simulation.threads import one_torch_thread
+from .task import Outcome, Task
+
+_TORCH_ELEMENTS = 2_000_000  # of one intermediate tensor; a larger population is run in parts
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """One seed's draw, before it is stacked with others."""
+
+    inputs: np.ndarray  # (n_items, n_inputs)
+    w_init: dict[str, np.ndarray]  # pathway -> (n_post, n_pre)
+    conditions: dict[str, Any]
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+    order: np.ndarray | None = None  # (n_steps,) of items, for a stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateTask(Task):
+    """Subclasses give `network` and the hooks `_draw_one`, `_loss` and `_metrics`."""
+
+    n_steps: int
+    presentation: Literal["batch", "stream"] = "batch"
+    blow_up_scale: float = 2.0  # loss of a blow-up at t: scale + scale·(1 − t/T)
+
+    track: ClassVar[Literal["rate", "spiking"]] = "rate"
+    events: ClassVar[tuple[str, ...]] = ("on_step",)
+    loss_over_steps: ClassVar[bool] = False  # whether the loss is a sum over the stream, else it is at the end
+
+    @property
+    @abc.abstractmethod
+    def network(self) -> RateNetwork: ...
+
+    @abc.abstractmethod
+    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime: ...
+
+    @abc.abstractmethod
+    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
+        """(n_rules, n_seeds), of lifetimes that did not blow up."""
+
+    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Beside the loss: name -> (n_rules, n_seeds)."""
+        return {}
+
+    def _step_loss(self, logit: Tensor, targets: Mapping[str, Tensor], step: int) -> Tensor:
+        """This step's part of the loss, where `loss_over_steps`."""
+        return torch.zeros_like(logit)
+
+    @property
+    def pathways(self) -> tuple[str, ...]:
+        return self.network.pathways
+
+    def variables(self, pathway: str) -> frozenset[str]:
+        return self.network.variables(pathway)
+
+    def _arrays(self) -> dict[str, tuple[int, ...]]:
+        return {array.name: array.shape for array in self.network.slow_arrays}
+
+    def _family_options(self, name: str) -> dict[str, Any]:
+        return {"eta": self.learning_rate} if name == "polynomial" else {}
+
+    @property
+    def reference_arrays(self) -> dict[str, Tensor]:
+        """The reference rule's slow weights, each with a leading axis of 1: what a stepped lifetime has by default."""
+        return _one_rule(load_rule(self.reference_rule).arrays) if self.network.slow_arrays else {}
+
+    def _with_arrays(self, rules: RuleBatch) -> RuleBatch:
+        """Slow weights for a rule that brings none: a readout that knows the base rate and nothing else."""
+        if not self.network.slow_arrays or rules.arrays:
+            return rules
+        return dataclasses.replace(rules, arrays=self._default_arrays())
+
+    def _default_arrays(self) -> dict[str, Tensor]:
+        return {a.name: torch.zeros((1, *a.shape), dtype=torch.float64) for a in self.network.slow_arrays}
+
+    def worst_blow_up_loss(self) -> float:
+        return 2.0 * self.blow_up_scale
+
+    def _draw(self, seeds: tuple[int, ...], fixed: list[dict[str, Any]]) -> RateLives:
+        lives = [self._draw_one(seed, f) for seed, f in zip(seeds, fixed, strict=True)]
+        first = lives[0] if lives else self._draw_one(0, {})
+        return RateLives(
+            seeds=seeds,
+            conditions=tuple(life.conditions for life in lives),
+            presentation=self.presentation,
+            n_steps=self.n_steps,
+            inputs=np.stack([life.inputs for life in lives]),
+            w_init={name: np.stack([life.w_init[name] for life in lives]) for name in first.w_init},
+            order=np.stack([life.order for life in lives]) if first.order is not None else None,  # type: ignore[misc]
+            targets={name: np.stack([life.targets[name] for life in lives]) for name in first.targets},
+        )
+
+    def _live(
+        self,
+        rules: RuleBatch | Callable[[Any], Any],
+        lives: RateLives,
+        engine: str,
+        device: str | None,
+        threads: int | None,
+        metrics: bool,
+    ) -> Outcome:
+        started = time.perf_counter()
+        compile_s = 0.0
+        with one_torch_thread():
+            if not isinstance(rules, RuleBatch):
+                outcome = self._live_policy(rules, lives, device)
+            elif engine == "cpu":
+                recording, compile_s = run_cpu(self.network, lives, self._with_arrays(rules), threads)
+                outcome = self.outcome_of(recording, lives, metrics)
+            else:
+                outcome = _concatenate(
+                    [
+                        self.outcome_of(run_torch(self.network, lives, part, device or "cpu"), lives, metrics)
+                        for part in self._parts(self._with_arrays(rules), lives)
+                    ]
+                )
+        losses, blown_up, measured = outcome
+        return Outcome(
+            losses, blown_up, measured, engine, float(losses.numel() * lives.n_steps),
+            time.perf_counter() - started - compile_s, compile_s,
+        )  # fmt: skip
+
+    def _live_policy(self, policy: Callable[[Any], Any], lives: RateLives, device: str | None):
+        life = RateLifetimes(self, lives, self.reference_arrays, device or "cpu")
+        while not life.finished:
+            life.advance(policy(life.observe()))
+        outcome = life.outcome()
+        return outcome.losses, outcome.blown_up, outcome.metrics
+
+    def _parts(self, rules: RuleBatch, lives: RateLives) -> Iterator[RuleBatch]:
+        """The population in pieces that fit in memory; whole where gradients are wanted."""
+        per_rule = lives.n_seeds * lives.n_presented * self.network.n_outputs * self.network.n_inputs
+        size = max(1, _TORCH_ELEMENTS // per_rule)
+        if torch.is_grad_enabled() or rules.n_rules <= size:
+            yield rules
+            return
+        for first in range(0, rules.n_rules, size):
+            yield rules[first : first + size]
+
+    def outcome_of(self, recording: RateRecording, lives: RateLives, metrics: bool = True):
+        """Losses, blow-ups and metrics, each (n_rules, n_seeds)."""
+        some = next(iter(recording.weights.values()))
+        targets = {name: torch.as_tensor(t, device=some.device) for name, t in lives.targets.items()}
+        loss = self._loss(recording, targets)
+        blown_up = recording.blown_up | ~torch.isfinite(loss.detach())
+        loss = torch.where(blown_up, self._blow_up_loss(recording.n_steps_lived).to(loss), loss)
+        return loss, blown_up, self._metrics(recording, targets) if metrics else {}
+
+    def _blow_up_loss(self, n_steps_lived: Tensor) -> Tensor:
+        return self.blow_up_scale * (2.0 - n_steps_lived.to(torch.float64) / self.n_steps)
+
+    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
+        """Each pathway's weights against their targets, and the loss so far."""
+        axes = figure.subplots(1, len(self.pathways) + 1, squeeze=False)[0]
+        figure.suptitle(self.title, fontsize=11)
+        components = history.life.lives.targets.get("components")
+        for panel, name in zip(axes, self.pathways, strict=False):
+            weights = history.series(name)
+            targets = components[0].ravel() if components is not None and name == "ff" else None
+            draw_weights(panel, history.steps, weights.reshape(len(weights), -1), targets, f"pathway {name}")
+        axes[-1].plot(history.steps, history.series("loss"), color=PLASTIC)
+        axes[-1].set(xlabel="presentation step", ylabel="loss if life ended here", title="loss", ylim=(0, None))
+        axes[-1].spines[["top", "right"]].set_visible(False)
+
+    def lifetimes(
+        self,
+        seeds: Sequence[int],
+        conditions: Any = None,
+        arrays: Mapping[str, Any] | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> RateLifetimes:
+        given = self.reference_arrays if arrays is None else _one_rule(arrays)
+        return RateLifetimes(self, self.draw(seeds, conditions), given, device, dtype)
+
+
+def _one_rule(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(np.asarray(a), dtype=torch.float64).unsqueeze(0) for name, a in arrays.items()}
+
+
+def _concatenate(parts: list[tuple[Tensor, Tensor, dict[str, Tensor]]]):
+    if len(parts) == 1:
+        return parts[0]
+    return (
+        torch.cat([p[0] for p in parts]),
+        torch.cat([p[1] for p in parts]),
+        {name: torch.cat([p[2][name] for p in parts]) for name in parts[0][2]},
+    )
+
+
+class RateLifetimes:
+    """Lifetimes stepped by hand; every tensor has a leading axis of lifetimes."""
+
+    def __init__(
+        self,
+        task: RateTask,
+        lives: RateLives,
+        arrays: Mapping[str, Tensor] | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ):
+        self.task, self.lives = task, lives
+        self._stepper = RateStepper(task.network, lives, 1, arrays, device, dtype)
+        self._charged = torch.zeros(lives.n_seeds, dtype=torch.float64, device=device)  # loss so far
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """pathway -> (n_lifetimes, n_post, n_pre)."""
+        return {name: w[0] for name, w in self._stepper.weights.items()}
+
+    @property
+    def finished(self) -> bool:
+        return self._stepper.finished
+
+    @property
+    def over(self) -> Tensor:
+        """Which lifetimes have ended, (n_lifetimes,) bool."""
+        return ~self._stepper.alive[0] | (self._stepper.step >= self.lives.n_steps)
+
+    def observe(self) -> dict[str, dict[str, Tensor]]:
+        """pathway -> variable -> (n_lifetimes, [n_presented,] n_post or 1, n_pre or 1)."""
+        n, stream = self.lives.n_seeds, self.task.presentation == "stream"
+        return {
+            pathway: {
+                name: (value := values.expand(1, n, *values.shape[2:])[0]).squeeze(1)
+                if stream or name == "w"
+                else value
+                for name, values in variables.items()
+            }
+            for pathway, variables in self._stepper.observe().items()
+        }
+
+    def advance(self, action: Mapping[str, Tensor]) -> Tensor:
+        """Apply Δw and move on a step; this step's part of each lifetime's loss, (n_lifetimes,).
+
+        An action broadcasts against its pathway's observation, or against its weights.
+        """
+        stepper, step = self._stepper, self._stepper.step
+        was_over = self.over
+        if self.task.loss_over_steps:
+            part = self.task._step_loss(stepper.readout[step], self._targets(), step)[0]
+        else:
+            part = torch.zeros_like(self._charged)
+        stepper.advance({name: self._presented(name, delta).unsqueeze(0) for name, delta in action.items()})
+        if bool((self.over & ~was_over).any()):
+            part = torch.where(self.over, self.outcome().losses[0].to(part) - self._charged, part)
+        part = torch.where(was_over, torch.zeros_like(part), part).detach()
+        self._charged += part
+        return part
+
+    def outcome(self) -> Outcome:
+        """Of the lives so far, with n_rules = 1."""
+        losses, blown_up, metrics = self.task.outcome_of(self._stepper.recording(), self.lives)
+        lived = float(self._stepper.step * self.lives.n_seeds)
+        return Outcome(losses, blown_up, metrics, "torch", lived, 0.0, 0.0)
+
+    @property
+    def n_steps(self) -> int:
+        return self.lives.n_steps
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """What a picture of the first lifetime needs of this moment."""
+        kept = {name: w[0].detach().cpu().numpy().copy() for name, w in self.weights.items()}
+        kept["loss"] = np.float64(self.outcome().losses[0, 0])
+        return kept
+
+    def _targets(self) -> dict[str, Tensor]:
+        return {n: torch.as_tensor(t, device=self._charged.device) for n, t in self.lives.targets.items()}
+
+    def _presented(self, pathway: str, delta: Tensor) -> Tensor:
+        """An action with the axis of presentations that the stepper averages over."""
+        if pathway not in self._stepper.weights:
+            offered = ", ".join(self._stepper.weights)
+            raise PlasticbenchError(f"action.{pathway}: no such plastic pathway; {self.task.id} has {offered}")
+        w = self._stepper.weights[pathway]  # (1, n_lifetimes, n_post, n_pre)
+        n, shape = self.lives.n_seeds, w.shape[2:]
+        full = (n, self.lives.n_presented, *shape)
+        delta = delta.to(w)
+        if self.task.presentation == "stream" or delta.dim() == 3:
+            delta = delta.unsqueeze(1) if delta.dim() == 3 else delta
+            full = (n, delta.shape[1] if delta.dim() == 4 else 1, *shape)
+        try:
+            return delta.expand(full)
+        except RuntimeError:
+            raise PlasticbenchError(
+                f"action.{pathway}: shape {tuple(delta.shape)} does not broadcast against {tuple(full)}"
+            ) from None

@@ -1,0 +1,74 @@
+"""Pictures of a lifetime: what a person wants to see of it. Tasks draw themselves through `draw_life`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_KEPT = 400  # recorded moments; beyond that every second one is dropped
+_FRAMES = 40  # pictures of a life in a window
+
+PLASTIC = "#1f6feb"
+TARGET = "#d4463b"
+MUTED = "#8a8f98"
+
+
+class LifeHistory:
+    """Snapshots of a stepped lifetime, evenly spaced, at most `_KEPT` of them."""
+
+    def __init__(self, life: Any):
+        self.life = life
+        self.steps: list[int] = []
+        self.snapshots: list[dict[str, np.ndarray]] = []
+        self._stride, self._step = 1, 0
+        self._keep()
+
+    def record(self) -> None:
+        """Call after every step of the lifetime."""
+        self._step += 1
+        if self._step % self._stride == 0 or self.life.finished:
+            self._keep()
+        if len(self.steps) > _KEPT:
+            self.steps, self.snapshots, self._stride = self.steps[::2], self.snapshots[::2], self._stride * 2
+
+    def is_frame_due(self) -> bool:
+        return self._step % max(1, self.life.n_steps // _FRAMES) == 0
+
+    def series(self, name: str) -> np.ndarray:
+        """(n_snapshots, ...) of one recorded quantity."""
+        return np.stack([snapshot[name] for snapshot in self.snapshots])
+
+    def figure(self) -> Figure:
+        figure = Figure(figsize=(7.2, 4.2), dpi=100, layout="constrained")
+        FigureCanvasAgg(figure)
+        self.life.task.draw_life(figure, self)
+        return figure
+
+    def _keep(self) -> None:
+        self.steps.append(self._step)
+        self.snapshots.append(self.life.snapshot())
+
+
+def figure_to_array(figure: Figure) -> np.ndarray:
+    """(height, width, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def draw_weights(axes: Any, steps: list[int], weights: np.ndarray, targets: np.ndarray | None, title: str) -> None:
+    """Weights (n_snapshots, n) over time, their targets (n,) dashed, both up to the sign that fits best."""
+    shown = np.linspace(0, weights.shape[1] - 1, min(weights.shape[1], 12)).astype(int)
+    axes.plot(steps, weights[:, shown], color=PLASTIC, alpha=0.7, lw=1.2)
+    axes.plot([], [], color=PLASTIC, label="weight")
+    if targets is not None:
+        sign = 1.0 if np.dot(weights[-1], targets) >= 0 else -1.0
+        for value in sign * targets[shown]:
+            axes.axhline(value, color=TARGET, ls="--", lw=0.9, alpha=0.7)
+        axes.plot([], [], color=TARGET, ls="--", label="target")
+    axes.set(xlabel="presentation step", ylabel="weight", title=title)
+    axes.legend(frameon=False, loc="upper right", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)

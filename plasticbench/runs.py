@@ -1,0 +1,114 @@
+"""A learner's run from start to end: settings, budget, run directory, official evaluation of what it found."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import registry
+from .errors import PlasticbenchError
+from .evaluation import evaluate
+from .files import write_text
+from .learning import Problem
+from .result import Result, versions
+from .rules import Rule, load_rule
+from .run_directory import RunDirectory
+
+
+def learn(
+    task_id: str,
+    learner: str,
+    out: str | Path,
+    family: str | None = None,
+    budget: int = 20_000,
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+    engine: str = "auto",
+    device: str | None = None,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Let a learner search, keep its run in `out`, and evaluate what it found on the task's official lifetimes.
+
+    Raises PlasticbenchError for an unknown task, learner, family or option, or if `out` holds another run.
+    """
+    task = registry.task(task_id)
+    search_space = task.make_family(family)
+    instance = _construct(learner, options or {})
+    settings = {
+        "task": task.id, "task_hash": task.spec_hash, "learner": learner, "options": options or {},
+        "family": search_space.name, "budget": budget, "seed": seed, "engine": engine, "device": device,
+        "versions": versions(),
+    }  # fmt: skip
+    run = RunDirectory(out, settings, resume)
+    problem = _ReportingProblem(task, search_space, budget, seed, run, engine, device)
+    problem.progress = progress
+    if run.is_finished:
+        rule = load_rule(str(run.path / "rule.json"))
+        stored = run.path / "result.json"
+        if stored.exists():
+            return Result.load(stored)
+    else:
+        rule = instance.learn(problem)
+        if not isinstance(rule, Rule):
+            raise PlasticbenchError(f"learner: {learner!r} returned {type(rule).__name__}, not a rule")
+        run.finish(rule)
+    learned = {
+        "learner": learner,
+        "options": options or {},
+        "family": search_space.name,
+        "seed": seed,
+        "training_tasks": [task.id],
+        "lifetimes": problem.lifetimes_spent,
+        "simulated_s": problem.simulated_s,
+        "seconds": round(problem.seconds, 3),
+    }
+    result = evaluate(rule, task.id, learned=learned)
+    result.save(run.path / "result.json")
+    return result
+
+
+def repeat(out: str | Path, first_seed: int, n: int, **settings: Any) -> list[Result]:
+    """The same run with n seeds, each in its own folder; `summary.json` holds the spread of official losses."""
+    results = [
+        learn(out=Path(out) / f"seed-{seed}", seed=seed, **settings) for seed in range(first_seed, first_seed + n)
+    ]
+    summary = {
+        "task": results[0].task,
+        "seeds": list(range(first_seed, first_seed + n)),
+        "losses": [result.loss for result in results],
+        "scores": [result.score for result in results],
+        "lifetimes": [result.learned["lifetimes"] for result in results],
+        "seconds": [result.learned["seconds"] for result in results],
+    }
+    write_text(Path(out) / "summary.json", json.dumps(summary, indent=1) + "\n")
+    return results
+
+
+class _ReportingProblem(Problem):
+    """A problem that reports lifetimes spent after every call."""
+
+    progress: Callable[[int, int], None] | None = None
+
+    def losses(self, *args: Any, **kwargs: Any):
+        losses = super().losses(*args, **kwargs)
+        if self.progress is not None:
+            self.progress(self.lifetimes_spent, self.budget)
+        return losses
+
+
+def _construct(learner: str, options: dict[str, Any]) -> Any:
+    found = registry.learner(learner)
+    offered = [name for name in inspect.signature(found).parameters if name != "self"]
+    for name in options:
+        if name not in offered:
+            raise PlasticbenchError(
+                f"option.{name}: {learner!r} takes no such option; it takes {', '.join(offered) or 'none'}"
+            )
+    instance = found(**options)
+    if not callable(getattr(instance, "learn", None)):
+        raise PlasticbenchError(f"learner: {learner!r} has no method learn(problem)")
+    return instance
