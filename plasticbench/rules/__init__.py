@@ -1,1 +1,55 @@
-"""The rule language."""
+"""The rule language:
+
+parse, check, print, evaluate, lower to source; families of rules; known rules with citations.
+"""
+
+from plasticbench.errors import RuleError
+from plasticbench.rules.batch import (
+    PathwayStructure,
+    RuleBatch,
+    Structure,
+    check_rule,
+    group_rules,
+    runs_on,
+)
+from plasticbench.rules.event import Event
+from plasticbench.rules.expression import parse_expression
+from plasticbench.rules.families import (
+    Coordinate,
+    Family,
+    TemplateFamily,
+    WithArrays,
+    families,
+    make_family,
+)
+from plasticbench.rules.io import load_rule, parse_json, rule_from_json
+from plasticbench.rules.library import known_rules
+from plasticbench.rules.network import Network, NetworkShape
+from plasticbench.rules.rule import Expression, PathwayRule, Rule
+
+__all__ = [
+    "Coordinate",
+    "Event",
+    "Expression",
+    "Family",
+    "Network",
+    "NetworkShape",
+    "PathwayRule",
+    "PathwayStructure",
+    "Rule",
+    "RuleBatch",
+    "RuleError",
+    "Structure",
+    "TemplateFamily",
+    "WithArrays",
+    "check_rule",
+    "families",
+    "group_rules",
+    "known_rules",
+    "load_rule",
+    "make_family",
+    "parse_expression",
+    "parse_json",
+    "rule_from_json",
+    "runs_on",
+]

@@ -1,1 +1,56 @@
-"""Families: search spaces of rules."""
+"""Families: search spaces of rules, by name."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from plasticbench.errors import RuleError
+from plasticbench.rules.families.base import Coordinate, Family, TemplateFamily
+from plasticbench.rules.families.doublet import Doublet
+from plasticbench.rules.families.mlp import MLP
+from plasticbench.rules.families.polynomial import Polynomial
+from plasticbench.rules.families.with_arrays import WithArrays
+
+_FAMILIES: Mapping[str, type[TemplateFamily]] = MappingProxyType(
+    {family.name: family for family in (Polynomial, Doublet, MLP)}
+)
+
+
+def families() -> Mapping[str, type[TemplateFamily]]:
+    """All families by name."""
+    return _FAMILIES
+
+
+def make_family(name: str, pathways: Sequence[str], **options: Any) -> Family:
+    """The family `name` on these pathways.
+
+    Raises RuleError for an unknown name or option, listing those there are.
+    """
+    if name not in _FAMILIES:
+        nearest = difflib.get_close_matches(name, _FAMILIES, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise RuleError(f"unknown family {name!r}; {hint}there are: {', '.join(_FAMILIES)}")
+    known = [
+        parameter for parameter in inspect.signature(_FAMILIES[name]).parameters if parameter != "pathways"
+    ]
+    for option in options:
+        if option not in known:
+            raise RuleError(f"family {name}: unknown option {option!r}; there are: {', '.join(known)}")
+    return _FAMILIES[name](pathways, **options)
+
+
+__all__ = [
+    "MLP",
+    "Coordinate",
+    "Doublet",
+    "Family",
+    "Polynomial",
+    "TemplateFamily",
+    "WithArrays",
+    "families",
+    "make_family",
+]

@@ -1,0 +1,87 @@
+"""Events:
+
+what an engine runs when a synapse may change. One interface for expressions, polynomials and networks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from plasticbench.rules.emission import dialect, emit_program
+from plasticbench.rules.program import Program
+
+
+class Event(ABC):
+    """The weight change of one event, without its numbers: hashable, shared by all rules of one structure."""
+
+    @property
+    @abstractmethod
+    def variables(self) -> frozenset[str]:
+        """Names of the variables that the change depends on."""
+
+    @abstractmethod
+    def evaluate(self, variables: Mapping[str, Tensor], parameters: Tensor) -> Tensor:
+        """Δw for every rule.
+
+        `variables` broadcast against each other, with the rules as leading axis (n_rules or 1); `parameters`
+        is (n_rules, n_parameters). The result broadcasts against the variables and is differentiable in
+        both.
+        """
+
+    def evaluate_mean(self, variables: Mapping[str, Tensor], parameters: Tensor, dim: int) -> Tensor:
+        """Mean of Δw over the presentations, a negative axis `dim` of the variables, which it removes."""
+        return self.evaluate(variables, parameters).mean(dim)
+
+    @abstractmethod
+    def emit(
+        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
+    ) -> str:
+        """Source of `function_name(<arguments>, p) -> Δw` on scalars, `p` the parameters of one rule.
+
+        `arguments` are all variables that the engine passes, in its order. See `emission` for what the
+        source needs.
+        """
+
+
+@dataclass(frozen=True)
+class ExpressionEvent(Event):
+    """An expression whose names are variables, or parameters that stand in the order of `parameter_names`."""
+
+    program: Program
+    parameter_names: tuple[str, ...]
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return self.program.names - set(self.parameter_names)
+
+    def evaluate(self, variables: Mapping[str, Tensor], parameters: Tensor) -> Tensor:
+        values = dict(variables)
+        columns = parameter_columns(variables, parameters)
+        values.update(zip(self.parameter_names, columns, strict=True))
+        result = self.program.evaluate(values)
+        if isinstance(result, Tensor):
+            return result
+        like = next(iter(variables.values()))
+        return torch.full((1,) * like.ndim, result, dtype=like.dtype, device=like.device)
+
+    def emit(
+        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
+    ) -> str:
+        columns = {name: column for column, name in enumerate(self.parameter_names)}
+        return emit_program(self.program, columns, function_name, arguments, _dialect(dialect, scalar))
+
+
+_dialect = dialect  # the keyword `dialect` of `emit` hides it
+
+
+def parameter_columns(variables: Mapping[str, Tensor], parameters: Tensor) -> tuple[Tensor, ...]:
+    """Each parameter as (n_rules, 1, ..., 1), in the variables' precision and rank."""
+    like = next(iter(variables.values()))
+    n_axes = max(variable.ndim for variable in variables.values())
+    shaped = parameters.to(dtype=like.dtype, device=like.device)
+    return shaped.reshape(len(parameters), -1, *([1] * max(0, n_axes - 1))).unbind(1)

@@ -1,0 +1,253 @@
+"""Families:
+
+search spaces of rules. A family maps a flat vector θ to a rule, for one or several pathways at once.
+
+A family of your own is a template rule whose parameters some coordinates of θ stand for:
+
+    class Hebbian(TemplateFamily):
+        name = "hebbian"
+        def template(self, pathway):
+            return PathwayRule.make({"on_step": "eta*pre*post - decay*w"}, {"eta": 0.0, "decay": 0.0})
+        def coordinates(self, pathway):
+            return [Coordinate("eta", low=-1, high=1), Coordinate("decay", low=0, high=1)]
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plasticbench.errors import RuleError
+from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, structure_of
+from plasticbench.rules.rule import EVERY_PATHWAY, PathwayRule, Rule
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One entry of θ, and the parameter of the template that it stands for.
+
+    The parameter is `scale * θ`, or exp(θ) where `logarithmic`. `start` and `jitter` give a learner's start,
+    start + jitter N(0,1); `std` is the width of a searcher's first draw around it; low and high bound θ.
+    """
+
+    parameter: str
+    low: float = -10.0
+    high: float = 10.0
+    start: float = 0.0
+    jitter: float = 0.0
+    std: float = 0.1
+    scale: float = 1.0
+    logarithmic: bool = False
+    penalised: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"ln_{self.parameter}" if self.logarithmic else self.parameter
+
+    def value(self, theta: Tensor) -> Tensor:
+        """The parameter's value."""
+        return theta.exp() if self.logarithmic else theta * self.scale
+
+    def theta(self, value: float) -> float:
+        """The coordinate of a parameter's value."""
+        return math.log(value) if self.logarithmic else value / self.scale
+
+
+class Family(ABC):
+    """A search space. θ has shape (d,), in float64 unless a caller says otherwise."""
+
+    name: str
+    pathways: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """A name for each coordinate, e.g. "ff.A_110"."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> Tensor:
+        """(d, 2): low and high of each coordinate."""
+
+    @property
+    @abstractmethod
+    def initial_std(self) -> Tensor:
+        """(d,): width of a searcher's first draw."""
+
+    @property
+    @abstractmethod
+    def penalty_mask(self) -> Tensor:
+        """(d,) bool: the coordinates that an L1 penalty applies to."""
+
+    @abstractmethod
+    def initial(self, seed: int) -> Tensor:
+        """(d,): where a search starts; the same seed gives the same bits."""
+
+    @abstractmethod
+    def batch(self, thetas: Tensor) -> RuleBatch:
+        """The rules of θ (n_rules, d), differentiable in θ."""
+
+    @abstractmethod
+    def rule(self, theta: Tensor | Sequence[float], name: str | None = None, reference: str = "") -> Rule:
+        """The readable rule of one θ (d,)."""
+
+    @abstractmethod
+    def theta(self, rule: Rule) -> Tensor:
+        """(d,): where `rule` lies in this space. Raises RuleError if it does not."""
+
+    @property
+    def dimension(self) -> int:
+        return len(self.names)
+
+    def _checked(self, thetas: Tensor) -> Tensor:
+        thetas = torch.as_tensor(thetas)
+        if thetas.ndim != 2 or thetas.shape[1] != self.dimension:
+            raise RuleError(
+                f"family {self.name}: θ has shape {tuple(thetas.shape)}, expected (n_rules, {self.dimension})"
+            )
+        return thetas if thetas.is_floating_point() else thetas.to(torch.float64)
+
+    def _checked_one(self, theta: Tensor | Sequence[float]) -> Tensor:
+        vector = torch.as_tensor(theta).detach().to(dtype=torch.float64, device="cpu")
+        self._checked(vector.unsqueeze(0) if vector.ndim == 1 else vector)
+        if not vector.isfinite().all():
+            position = int((~vector.isfinite()).nonzero()[0])
+            raise RuleError(f"family {self.name}: θ[{position}] ({self.names[position]}) is not finite")
+        return vector
+
+
+class TemplateFamily(Family):
+    """A family whose pathways each follow a template rule, with θ in the place of some of its parameters.
+
+    Subclasses give `name`, `template` and `coordinates`; they may give `_structure`, `_readable`,
+    `_recognize`.
+    """
+
+    def __init__(self, pathways: Sequence[str]) -> None:
+        self.pathways = tuple(pathways)
+        if not self.pathways or len(set(self.pathways)) < len(self.pathways):
+            raise RuleError(f"family {self.name}: pathways {self.pathways}; name one or more, each once")
+
+    @abstractmethod
+    def template(self, pathway: str) -> PathwayRule:
+        """The rule of a pathway; the numbers of parameters with a coordinate do not matter."""
+
+    @abstractmethod
+    def coordinates(self, pathway: str) -> list[Coordinate]:
+        """The pathway's part of θ."""
+
+    def _structure(self, pathway: str) -> tuple[PathwayStructure, list[float]]:
+        return structure_of(pathway, self.template(pathway))
+
+    def _readable(self, pathway: str, values: Mapping[str, float]) -> PathwayRule:
+        """The pathway's rule with these parameter values, as a person would write it."""
+        template = self.template(pathway)
+        network = template.network
+        if network is not None:
+            names = [f"network.{name}" for name in network.shape.number_names]
+            numbers = [values.get(name, old) for name, old in zip(names, network.numbers, strict=True)]
+            network = replace(network, numbers=np.array(numbers))
+        named = {name: values.get(name, old) for name, old in template.parameters.items()}
+        texts = {name: event.text for name, event in template.events.items() if hasattr(event, "text")}
+        return PathwayRule.make(texts, named, template.traces, network)
+
+    def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:
+        """Parameter values at which the template does what `part` does.
+
+        Raises RuleError if there are none.
+        """
+        wanted, _ = structure_of(pathway, self.template(pathway))
+        found, numbers = structure_of(pathway, part)
+        if found != wanted:
+            raise RuleError(f"family {self.name}: the rule of pathway {pathway} has another form")
+        return dict(zip(found.parameters, numbers, strict=True))
+
+    @cached_property
+    def _parts(self) -> list[tuple[PathwayStructure, list[float], list[Coordinate]]]:
+        return [(*self._structure(pathway), self.coordinates(pathway)) for pathway in self.pathways]
+
+    @cached_property
+    def _coordinates(self) -> list[Coordinate]:
+        return [coordinate for _, _, coordinates in self._parts for coordinate in coordinates]
+
+    def _column(self, attribute: str, dtype: torch.dtype = torch.float64) -> Tensor:
+        return torch.tensor([getattr(coordinate, attribute) for coordinate in self._coordinates], dtype=dtype)
+
+    @cached_property
+    def names(self) -> list[str]:  # type: ignore[override]
+        return [
+            f"{structure.pathway}.{coordinate.name}"
+            for structure, _, coordinates in self._parts
+            for coordinate in coordinates
+        ]
+
+    @property
+    def bounds(self) -> Tensor:
+        return torch.stack([self._column("low"), self._column("high")], dim=1)
+
+    @property
+    def initial_std(self) -> Tensor:
+        return self._column("std")
+
+    @property
+    def penalty_mask(self) -> Tensor:
+        return self._column("penalised", torch.bool)
+
+    def initial(self, seed: int) -> Tensor:
+        draw = np.random.Generator(np.random.Philox(key=seed)).standard_normal(self.dimension)
+        return self._column("start") + self._column("jitter") * torch.from_numpy(draw)
+
+    def batch(self, thetas: Tensor) -> RuleBatch:
+        thetas = self._checked(thetas)
+        parameters, start = [], 0
+        for structure, constants, coordinates in self._parts:
+            block = thetas[:, start : start + len(coordinates)]
+            start += len(coordinates)
+            fixed = torch.tensor(constants, dtype=thetas.dtype, device=thetas.device)
+            matrix = fixed.expand(len(thetas), -1).clone()
+            columns = [structure.parameters.index(coordinate.parameter) for coordinate in coordinates]
+            logarithmic = torch.tensor(
+                [coordinate.logarithmic for coordinate in coordinates], device=thetas.device
+            )
+            scale = torch.tensor([c.scale for c in coordinates], dtype=thetas.dtype, device=thetas.device)
+            # exp only where it is used: its gradient elsewhere would be 0 * inf.
+            values = torch.where(logarithmic, torch.where(logarithmic, block, 0.0).exp(), block * scale)
+            parameters.append(
+                matrix.index_copy(1, torch.tensor(columns, dtype=torch.long, device=thetas.device), values)
+            )
+        return RuleBatch(Structure(tuple(structure for structure, _, _ in self._parts)), tuple(parameters))
+
+    def rule(self, theta: Tensor | Sequence[float], name: str | None = None, reference: str = "") -> Rule:
+        vector = self._checked_one(theta)
+        pathways, start = {}, 0
+        for structure, _, coordinates in self._parts:
+            block = vector[start : start + len(coordinates)]
+            start += len(coordinates)
+            values = {
+                coordinate.parameter: float(coordinate.value(entry))
+                for coordinate, entry in zip(coordinates, block, strict=True)
+            }
+            pathways[structure.pathway] = self._readable(structure.pathway, values)
+        return Rule(name or self.name, pathways, reference)
+
+    def theta(self, rule: Rule) -> Tensor:
+        for key in rule.pathways:
+            if key != EVERY_PATHWAY and key not in self.pathways:
+                raise RuleError(
+                    f"family {self.name}: rule {rule.name} has the pathway {key!r}, which it lacks"
+                )
+        vector: list[float] = []
+        for pathway in self.pathways:
+            part = rule.for_pathway(pathway)
+            if part is None:
+                part = PathwayRule.make()
+            values = self._recognize(pathway, part)
+            vector += [c.theta(values[c.parameter]) for c in self.coordinates(pathway)]
+        return torch.tensor(vector, dtype=torch.float64)
