@@ -1,0 +1,130 @@
+"""Spiking networks, declared as data: populations, sparse pathways, inputs. No draws, no state.
+
+What happens within a time step, the same on every engine:
+1. neurons integrate (forward Euler) with the conductances of the last step, spike, reset; conductances decay;
+2. spikes emitted `delay_steps` ago arrive: conductances jump by the weights; on a plastic pathway each arriving
+   spike then applies `on_pre` to its synapses and each postsynaptic spike of this step `on_post`; weights are
+   clipped to [0, w_max] after each; rules read traces as they are before this step's own spikes;
+3. traces count this step's events (presynaptic: arrivals; postsynaptic: spikes), then decay;
+4. recordings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from ..errors import PlasticbenchError
+from .neurons import NeuronModel
+from .sources import Source
+
+TRACES = ("x_pre", "x_post", "x_pre2", "x_post2")
+
+
+@dataclass(frozen=True)
+class Population:
+    """`size` neurons of one model."""
+
+    name: str
+    size: int
+    neuron: NeuronModel
+
+
+@dataclass(frozen=True)
+class RandomConnections:
+    """Each pair is connected independently with `probability`; no neuron connects to itself."""
+
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.probability <= 1:
+            raise PlasticbenchError(f"probability: {self.probability!r} is not in (0, 1]")
+
+
+@dataclass(frozen=True)
+class ReceptiveFields:
+    """Afferent i lies at (i // side, i % side) of a sheet; a neuron hears those nearer than `radius` to its centre.
+
+    Centres are drawn uniformly from the grid points of the side x side square; the sheet does not wrap around.
+    """
+
+    side: int
+    radius: float
+
+
+Connections = RandomConnections | ReceptiveFields
+
+
+@dataclass(frozen=True)
+class SpikingPathway:
+    """Synapses from `pre` (a population or source) to `post` (a population).
+
+    weight: initial weight of all synapses, or one for each presynaptic neuron. A spike adds gain x weight to the
+    conductance. A plastic pathway's weights stay in [0, w_max].
+    """
+
+    name: str
+    pre: str
+    post: str
+    receptor: Literal["exc", "inh"]
+    connections: Connections
+    weight: float | tuple[float, ...]
+    plastic: bool = False
+    w_max: float = float("inf")
+    gain: float = 1.0
+    delay_steps: int = 8
+
+
+@dataclass(frozen=True)
+class SpikingNetwork:
+    """Populations, sources and pathways, checked against each other."""
+
+    populations: tuple[Population, ...]
+    sources: tuple[Source, ...]
+    pathways: tuple[SpikingPathway, ...]
+    dt_s: float = 1e-4
+
+    def __post_init__(self) -> None:
+        names = [group.name for group in self.groups]
+        if len(set(names)) != len(names):
+            raise PlasticbenchError(f"populations and sources need different names, found {names}")
+        for pathway in self.pathways:
+            self._check(pathway, names)
+
+    def _check(self, pathway: SpikingPathway, names: list[str]) -> None:
+        where = f"pathway {pathway.name}"
+        if pathway.pre not in names or pathway.post not in names[: len(self.populations)]:
+            raise PlasticbenchError(f"{where}: {pathway.pre} to {pathway.post} is not between groups of {names}")
+        weights = pathway.weight if isinstance(pathway.weight, tuple) else (pathway.weight,)
+        if len(weights) not in (1, self.size(pathway.pre)):
+            raise PlasticbenchError(f"{where}: weight: {len(weights)} for {self.size(pathway.pre)} neurons")
+        if not all(0 <= w < float("inf") for w in weights):
+            raise PlasticbenchError(f"{where}: weight: {weights[0]!r} is not a finite number of at least 0")
+        if pathway.plastic and not 0 <= pathway.w_max < float("inf"):
+            raise PlasticbenchError(f"{where}: w_max: {pathway.w_max!r} is not a finite number of at least 0")
+        if pathway.delay_steps < 1:
+            raise PlasticbenchError(f"{where}: delay_steps: {pathway.delay_steps!r} is not at least 1")
+
+    @cached_property
+    def groups(self) -> tuple[Population | Source, ...]:
+        """Populations, then sources: everything that spikes."""
+        return (*self.populations, *self.sources)
+
+    @cached_property
+    def plastic_pathways(self) -> tuple[SpikingPathway, ...]:
+        """In the order in which rules come."""
+        return tuple(pathway for pathway in self.pathways if pathway.plastic)
+
+    def index(self, name: str) -> int:
+        """Of a population or source among `groups`."""
+        return next(i for i, group in enumerate(self.groups) if group.name == name)
+
+    def size(self, name: str) -> int:
+        """Number of neurons or afferents of a group."""
+        return self.groups[self.index(name)].size
+
+    def variables(self, pathway: SpikingPathway) -> frozenset[str]:
+        """What a rule of this pathway may read."""
+        post = self.populations[self.index(pathway.post)]
+        return frozenset({"w", "m", *TRACES}) | post.neuron.variables

@@ -1,0 +1,200 @@
+"""The cpu engine of spiking networks: event-driven, one lifetime per thread, compiled for the rules' structure.
+
+Rules that differ only in numbers share one kernel. All rules of a seed share its wiring and its input spikes.
+State is float32 by default; float64 serves the comparison with the torch engine, spike for spike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..networks.spiking import SpikingNetwork
+from ..rules import RuleBatch, Structure
+from . import spiking_inputs, spiking_kernel, spiking_neurons
+from .jit import compile_kernel
+from .rate_cpu import default_threads
+from .spiking import SPIKING_VARIABLES, Probe, Snapshot, SpikingLife, SpikingRecord, Status
+from .spiking_inputs import input_processes, input_state
+from .spiking_neurons import neuron_state
+from .spiking_state import Log, PlasticState, make_layout, make_log, make_plastic, make_ring
+from .spiking_wiring import Wiring, draw_wiring, wiring_key
+
+_DECORATOR = '@numba.njit(nogil=True, error_model="numpy")\n'
+_KERNEL_PARTS = (spiking_inputs, spiking_neurons)  # imported by the kernel: their source is part of its hash
+_MOST_SCALARS = 32
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=256)
+def _kernel(structure: Structure, scalar: str) -> ModuleType:
+    parts = "".join(inspect.getsource(part) for part in _KERNEL_PARTS)
+    generated = [f"# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"]
+    for event, general in (("on_pre", "arrive"), ("on_post", "fire")):
+        branches: list[str] = []
+        arguments = _arguments(getattr(spiking_kernel, f"{general}_and_learn"))
+        for k, pathway in enumerate(structure.pathways):
+            if event in pathway.events:
+                values = _values(structure, k, scalar)
+                function = pathway.events[event].emit(f"{event}_{k}", SPIKING_VARIABLES, "numba", scalar)
+                generated.append(_DECORATOR + function)
+                branches.append(f"    if k == {k}:\n        {general}_and_learn({event}_{k}, {values}, {arguments})\n")
+            elif event == "on_pre":
+                branches.append(f"    if k == {k}:\n        arrive_without_rule({arguments})\n")
+        generated.append(
+            f"{_DECORATOR}def {general}_with_rule(k, p, {arguments}):\n{''.join(branches) or '    pass'}\n"
+        )
+    return compile_kernel(inspect.getsource(spiking_kernel), "\n".join(generated))
+
+
+def _arguments(function) -> str:
+    """The names of a kernel function's arguments, without the rule and its parameters, which come first."""
+    return ", ".join(list(inspect.signature(function.py_func).parameters)[2:])
+
+
+def _values(structure: Structure, k: int, scalar: str) -> str:
+    """Source of a pathway's parameters: scalars, which the compiler keeps in registers, unless there are many."""
+    n = len(structure.pathways[k].parameters)
+    if n > _MOST_SCALARS:
+        return "p"
+    return f"({''.join(f'np.{scalar}(p[{i}]), ' for i in range(n))}np.{scalar}(0))"
+
+
+class _Wirings:
+    """The wirings of the lifetimes in flight, drawn once a seed."""
+
+    def __init__(self, keep: int):
+        self._keep, self._lock = keep, threading.Lock()
+        self._drawn: OrderedDict[tuple, Wiring] = OrderedDict()
+        self._drawing: dict[tuple, threading.Lock] = {}
+
+    def get(self, network: SpikingNetwork, seed: int) -> Wiring:
+        key = (seed, wiring_key(network))
+        with self._lock:
+            drawing = self._drawing.setdefault(key, threading.Lock())
+        with drawing:
+            if key not in self._drawn:
+                drawn = draw_wiring(network, seed)
+                with self._lock:
+                    self._drawn[key] = drawn
+                    while len(self._drawn) > self._keep:
+                        self._drawn.popitem(last=False)
+                return drawn
+            with self._lock:
+                return self._drawn.get(key) or draw_wiring(network, seed)
+
+
+def run_cpu(
+    lives: Sequence[SpikingLife],
+    rules: RuleBatch,
+    reduce: Callable[[int, SpikingRecord], T],
+    probe: Probe | None = None,
+    threads: int | None = None,
+    dtype: type = np.float32,
+) -> tuple[list[list[T]], float]:
+    """Every life under every rule: reduce(index of the life, record), [n_rules][n_lives], and seconds compiling.
+
+    `reduce` runs as each life ends, so that no more recordings are in memory than lives in flight.
+    """
+    started = time.perf_counter()
+    live = _kernel(rules.structure, np.dtype(dtype).name).live
+    threads = min(threads or default_threads(), max(1, rules.n_rules * len(lives)))
+    wirings = _Wirings(keep=threads)
+    if lives and rules.n_rules:
+        brief = _Lifetime(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
+        brief.advance(live, 0)  # compiles, or loads what was compiled
+    compiled = time.perf_counter() - started
+
+    def run(job: tuple[int, int]) -> T:
+        s, r = job
+        life = lives[s]
+        lifetime = _Lifetime(life, wirings.get(life.network, life.seed), rules, r, dtype)
+        return reduce(s, lifetime.run(live, probe))
+
+    jobs = [(s, r) for s in range(len(lives)) for r in range(rules.n_rules)]
+    if threads == 1:
+        results = [run(job) for job in jobs]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            results = list(pool.map(run, jobs))
+    by_job = dict(zip(jobs, results, strict=True))
+    return [[by_job[s, r] for s in range(len(lives))] for r in range(rules.n_rules)], compiled
+
+
+class _Lifetime:
+    """One network under one rule."""
+
+    def __init__(self, life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type):
+        self.life, self.wiring = life, wiring
+        network = life.network
+        rows = [_row(values, rule) for values in rules.parameters]
+        taus_s = [
+            {name: row[column] for name, column in pathway.traces.items()}
+            for pathway, row in zip(rules.structure.pathways, rows, strict=True)
+        ]
+        self.parameters = np.zeros((len(rows), max((len(row) for row in rows), default=0) or 1))
+        for k, row in enumerate(rows):
+            self.parameters[k, : len(row)] = row
+        self.layout, self.processes = make_layout(network, dtype), input_processes(network)
+        self.neurons, self.inputs = neuron_state(network, dtype), input_state(network)
+        self.plastic: PlasticState = make_plastic(network, wiring, taus_s, dtype)
+        self.ring, self.log = make_ring(network), make_log(life)
+        self.step, self.status = 0, spiking_kernel.ALIVE
+
+    def advance(self, live: Callable, until: int) -> None:
+        """Live to this step, or to a blow-up."""
+        self.step, self.status = live(
+            self.step, until, self.life.plastic_until_step, self.life.seed, self.layout, self.processes,
+            self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log, self.parameters,
+        )  # fmt: skip
+
+    def run(self, live: Callable, probe: Probe | None) -> SpikingRecord:
+        """The whole life."""
+        probed: list[Any] = []
+        for until in (*self.life.probe_steps, self.life.n_steps) if probe else (self.life.n_steps,):
+            self.advance(live, until)
+            if self.status != spiking_kernel.ALIVE:
+                break
+            if probe and until in self.life.probe_steps:
+                probed.append(probe(self.snapshot()))
+        state, log = self.snapshot(), self.log
+        n_logged = min(int(log.n_logged[0]), len(log.spike_step))
+        status: Status = "ok" if self.status == spiking_kernel.ALIVE else "blow-up"
+        return SpikingRecord(
+            log.rates[: self.step], self.step, status, state.weights, state.spike_counts,
+            log.spike_step[:n_logged], log.spike_neuron[:n_logged], tuple(probed),
+        )  # fmt: skip
+
+    def snapshot(self) -> Snapshot:
+        """Views of the state now."""
+        return Snapshot(
+            self.step,
+            weights_by_pathway(self.life.network, self.wiring, self.plastic),
+            counts_by_group(self.life.network, self.log),
+        )
+
+
+def weights_by_pathway(network: SpikingNetwork, wiring: Wiring, plastic: PlasticState) -> dict[str, np.ndarray]:
+    """Views of the plastic pathways' weights, each (n_synapses,)."""
+    first = wiring.plastic_first
+    return {p.name: plastic.w[first[k] : first[k + 1]] for k, p in enumerate(network.plastic_pathways)}
+
+
+def counts_by_group(network: SpikingNetwork, log: Log) -> dict[str, np.ndarray]:
+    """Views of the groups' spike counts, each (size,)."""
+    starts = np.cumsum([0, *(group.size for group in network.groups)])
+    return {g.name: log.spike_count[starts[k] : starts[k + 1]] for k, g in enumerate(network.groups)}
+
+
+def _row(values, rule: int) -> np.ndarray:
+    return np.asarray(values[rule % len(values)].detach().cpu().numpy(), dtype=np.float64)

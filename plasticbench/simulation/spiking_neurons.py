@@ -1,0 +1,165 @@
+"""One time step of each neuron model, compiled: loops over whole populations without a branch, so they vectorise.
+
+Arithmetic keeps IEEE order (no contraction, no reassociation), so two machines give the same spikes. All state of
+a population's neurons is passed as slices; numbers have the state's type.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from ..networks.neurons import AdaptiveLIF, ConductanceLIF
+from ..networks.spiking import SpikingNetwork
+
+CONDUCTANCE_LIF, ADAPTIVE_LIF = 0, 1
+NOT_A_NUMBER = -1  # returned instead of a number of spikes when a voltage is NaN
+_TINY = 1e-30  # conductances below it are set to 0 now and then: denormal numbers are slow
+_BLOCK = 128  # neurons looked at together for a spike: few of them have one
+
+# Columns of the constants of a population.
+_STEP, _REST, _THRESHOLD, _E_EXC, _E_INH, _DECAY_EXC, _DECAY_INH, _REFRACTORY = range(8)
+_AMPA, _NMDA, _NMDA_RATE, _JUMP, _DECAY_JUMP, _ADAPTATION, _DECAY_ADAPTATION = range(8, 15)
+_V_RATE, _C_EXC_RATE, _C_INH_RATE, _N_CONSTANTS = range(15, 19)
+
+
+class NeuronState(NamedTuple):
+    """Of all neurons, population after population: (n_neurons,) each; those of AdaptiveLIF stay unused without it."""
+
+    v: np.ndarray
+    g_exc: np.ndarray
+    g_inh: np.ndarray
+    ready: np.ndarray  # int32: first step at which a refractory neuron integrates again
+    g_nmda: np.ndarray
+    excess: np.ndarray  # of the threshold
+    g_adaptation: np.ndarray
+    v_trace: np.ndarray
+    c_exc: np.ndarray
+    c_inh: np.ndarray
+
+
+def neuron_state(network: SpikingNetwork, dtype: type) -> NeuronState:
+    """At the start of life."""
+    n = sum(population.size for population in network.populations)
+    fields = [np.zeros(n, np.int32 if name == "ready" else dtype) for name in NeuronState._fields]
+    state = NeuronState(*fields)
+    rest = [np.full(p.size, p.neuron.v_rest) for p in network.populations]
+    state.v[:] = np.concatenate(rest)
+    state.v_trace[:] = state.v
+    return state
+
+
+def neuron_constants(network: SpikingNetwork, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """Model number (n_populations,) and constants (n_populations, n_constants)."""
+    models = [ADAPTIVE_LIF if isinstance(p.neuron, AdaptiveLIF) else CONDUCTANCE_LIF for p in network.populations]
+    constants = np.zeros((len(models), _N_CONSTANTS))
+    for row, population in zip(constants, network.populations, strict=True):
+        neuron, dt = population.neuron, network.dt_s
+        row[:7] = (
+            dt / neuron.tau_membrane_s, neuron.v_rest, neuron.v_threshold, neuron.e_exc, neuron.e_inh,
+            math.exp(-dt / neuron.tau_exc_s), math.exp(-dt / neuron.tau_inh_s),
+        )  # fmt: skip
+        if isinstance(neuron, ConductanceLIF):
+            row[_REFRACTORY] = round(neuron.refractory_s / dt)
+            continue
+        ratio = neuron.ampa_nmda_ratio
+        row[_AMPA:] = (
+            ratio / (1 + ratio), 1 / (1 + ratio), 1 - math.exp(-dt / neuron.tau_nmda_s), neuron.threshold_jump_v,
+            math.exp(-dt / neuron.tau_threshold_s), neuron.adaptation_jump,
+            math.exp(-dt / neuron.tau_adaptation_s), dt / neuron.tau_v_trace_s, dt / neuron.tau_c_exc_s,
+            dt / neuron.tau_c_inh_s,
+        )  # fmt: skip
+    return np.array(models, dtype=np.int64), constants.astype(dtype)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
+    """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
+    step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]
+    decay_exc, decay_inh = c[_DECAY_EXC], c[_DECAY_INH]
+    now = np.int32(t)
+    for i in range(len(v)):
+        u = v[i]
+        ge, gi = g_exc[i], g_inh[i]
+        u = u + step * ((rest - u) - ge * (u - e_exc) - gi * (u - e_inh))
+        v[i] = u if ready[i] <= now else rest
+        g_exc[i] = ge * decay_exc
+        g_inh[i] = gi * decay_inh
+    if t & 255 == 0:
+        _flush(g_exc)
+        _flush(g_inh)
+    n, again = 0, np.int32(now + np.int32(c[_REFRACTORY]) + 1)
+    whole = len(v) // _BLOCK * _BLOCK
+    for first in range(0, whole, _BLOCK):
+        above = False
+        for k in range(_BLOCK):  # without a branch, so that it vectorises
+            above = above | (not v[first + k] <= threshold)
+        if above:
+            n = _reset(first, first + _BLOCK, v, threshold, rest, ready, again, spikes, n)
+            if n == NOT_A_NUMBER:
+                return n
+    return _reset(whole, len(v), v, threshold, rest, ready, again, spikes, n)
+
+
+@numba.njit(cache=True, nogil=True)
+def _reset(first, last, v, threshold, rest, ready, again, spikes, n):
+    """Reset neurons first..last-1 that are above the threshold; the new number of spikes, or NOT_A_NUMBER."""
+    for i in range(first, last):
+        if not v[i] <= threshold:
+            if v[i] != v[i]:
+                return NOT_A_NUMBER
+            v[i] = rest
+            ready[i] = again
+            spikes[n] = i
+            n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _flush(x):
+    tiny, zero = x.dtype.type(_TINY), x.dtype.type(0)
+    for i in range(len(x)):
+        x[i] = x[i] if x[i] > tiny else zero
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def step_adaptive_lif(t, c, v, g_exc, g_inh, g_nmda, excess, g_adaptation, v_trace, c_exc, c_inh, spikes):
+    """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
+    step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]
+    decay_exc, decay_inh, decay_excess = c[_DECAY_EXC], c[_DECAY_INH], c[_DECAY_JUMP]
+    ampa, nmda, nmda_rate, decay_adaptation = c[_AMPA], c[_NMDA], c[_NMDA_RATE], c[_DECAY_ADAPTATION]
+    v_rate, exc_rate, inh_rate = c[_V_RATE], c[_C_EXC_RATE], c[_C_INH_RATE]
+    one = v.dtype.type(1)
+    for i in range(len(v)):
+        u = v[i]
+        i_exc = (ampa * g_exc[i] + nmda * g_nmda[i]) * (e_exc - u)
+        i_inh = (g_inh[i] + g_adaptation[i]) * (u - e_inh)
+        u = u + step * ((rest - u) + i_exc - i_inh)
+        u = u if u > e_inh else (e_inh if u <= e_inh else u)  # NaN stays
+        u = e_exc if u > e_exc else u
+        g_nmda[i] = (g_nmda[i] + nmda_rate * g_exc[i]) * (one - nmda_rate)
+        g_exc[i] *= decay_exc
+        g_inh[i] *= decay_inh
+        g_adaptation[i] *= decay_adaptation
+        excess[i] *= decay_excess
+        v_trace[i] = (v_trace[i] + v_rate * u) * (one - v_rate)
+        c_exc[i] = (c_exc[i] + exc_rate * i_exc) * (one - exc_rate)
+        c_inh[i] = (c_inh[i] + inh_rate * i_inh) * (one - inh_rate)
+        v[i] = u
+    if t & 255 == 0:
+        for x in (g_exc, g_inh, g_nmda, g_adaptation, excess):
+            _flush(x)
+    n = 0
+    for i in range(len(v)):
+        if not v[i] <= threshold + excess[i]:
+            if v[i] != v[i]:
+                return NOT_A_NUMBER
+            v[i] = rest
+            excess[i] = c[_JUMP]
+            g_adaptation[i] += c[_ADAPTATION]
+            spikes[n] = i
+            n += 1
+    return n
