@@ -97,11 +97,15 @@ class PlasticityEnv(gymnasium.Env):
             self._window = None
 
     def _observation(self) -> dict[str, dict[str, np.ndarray]]:
-        seen = self._life.observe()
         return {
-            pathway: {name: value[0].detach().numpy().copy() for name, value in variables.items()}
-            for pathway, variables in seen.items()
+            pathway: {name: one_of(name, value).detach().numpy().copy() for name, value in variables.items()}
+            for pathway, variables in self._life.observe().items()
         }
+
+
+def one_of(name: str, value: torch.Tensor) -> torch.Tensor:
+    """A variable of the first lifetime; weights always as (n_post, n_pre), which broadcasts over presentations."""
+    return value[0].squeeze(0) if name == "w" and value.dim() == 4 else value[0]
 
 
 def check_options(options: dict[str, Any] | None) -> dict[str, Any]:
@@ -125,11 +129,11 @@ def final_info(task: Any, life: Any, index: int) -> dict[str, Any]:
     }
 
 
-def observation_space(life: Any) -> spaces.Dict:
-    """Of one lifetime: pathway -> variable -> box."""
-    return spaces.Dict(
+def observation_space(life: Any, batched: bool = False) -> spaces.Dict:
+    """Of one lifetime: pathway -> variable -> box; `batched`, as one element of a batch of lifetimes."""
+    return _space(
         {
-            pathway: spaces.Dict({name: _box(tuple(value.shape[1:])) for name, value in variables.items()})
+            pathway: {n: (v[0] if batched else one_of(n, v)).shape for n, v in variables.items()}
             for pathway, variables in life.observe().items()
         }
     )
@@ -137,13 +141,20 @@ def observation_space(life: Any) -> spaces.Dict:
 
 def action_space(life: Any) -> spaces.Dict:
     """Of one lifetime: pathway -> box of the broadcast of its observation."""
-    return spaces.Dict(
+    return _space(
         {
-            pathway: _box(tuple(torch.broadcast_shapes(*(v.shape[1:] for v in variables.values()))))
+            pathway: torch.broadcast_shapes(*(value.shape[1:] for value in variables.values()))
             for pathway, variables in life.observe().items()
         }
     )
 
 
-def _box(shape: tuple[int, ...]) -> spaces.Box:
-    return spaces.Box(-_BOUND, _BOUND, shape, dtype=np.float64)
+def _space(shapes: Mapping[str, Any]) -> spaces.Dict:
+    """A box of each shape, in the same nesting."""
+    return spaces.Dict(
+        {
+            name: _space(shape) if isinstance(shape, Mapping)
+            else spaces.Box(-_BOUND, _BOUND, tuple(shape), dtype=np.float64)
+            for name, shape in shapes.items()
+        }
+    )  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from .errors import PlasticbenchError
+from .errors import PlasticbenchError, RuleError
+from .rules.io import parse_json
 
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -55,21 +55,6 @@ def read_json(path: str | Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise PlasticbenchError(f"{path}: cannot be read ({error})") from error
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except json.JSONDecodeError as error:
-        raise PlasticbenchError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
-    except (RecursionError, ValueError) as error:
-        raise PlasticbenchError(f"{path}: {str(error) or 'nested too deeply'}"[:300]) from None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON; every number must be finite")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return result
+        return parse_json(text)
+    except RuleError as error:
+        raise PlasticbenchError(f"{path}: {error}") from None

@@ -23,14 +23,14 @@ def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
 def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
     """Distance between the row spaces of w and of the orthonormal basis (..., k, n), 0 to 1.
 
-    ‖P_w − P_basis‖_F / √(2k), with the orthogonal projections P (Golub & Van Loan, section 2.5). Directions in
-    which w has no extent count as orthogonal to the basis.
+    sqrt(1 − tr(P_w P_basis)/k) with the orthogonal projections P; the ridge makes it defined, and differentiable,
+    for weights that do not span k dimensions (what is missing counts as orthogonal to the basis).
     """
     k = basis.shape[-2]
-    left, size, right = torch.linalg.svd(w, full_matrices=False)
-    present = (size > 1e-9 * size[..., :1].clamp_min(1e-30)).to(w.dtype)
-    overlap = ((right @ basis.transpose(-1, -2)) ** 2).sum(-1)  # (..., k) of each direction of w
-    return (1.0 - (present * overlap).sum(-1) / k).clamp_min(0.0).sqrt()
+    gram = w @ w.transpose(-1, -2) + 1e-9 * torch.eye(w.shape[-2], dtype=w.dtype, device=w.device)
+    overlap = w @ basis.transpose(-1, -2)  # (..., outputs, k)
+    shared = (overlap * torch.linalg.solve(gram, overlap)).sum((-1, -2))
+    return (1.0 - shared / k).clamp_min(1e-12).sqrt()
 
 
 def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10.0) -> Tensor:

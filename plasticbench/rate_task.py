@@ -76,8 +76,12 @@ class RateTask(Task):
     def variables(self, pathway: str) -> frozenset[str]:
         return self.network.variables(pathway)
 
-    def _arrays(self) -> dict[str, tuple[int, ...]]:
+    @property
+    def arrays(self) -> dict[str, tuple[int, ...]]:
         return {array.name: array.shape for array in self.network.slow_arrays}
+
+    def _trainable_arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:
+        return {array.name: (array.shape, array.init_std) for array in self.network.slow_arrays}
 
     def _family_options(self, name: str) -> dict[str, Any]:
         return {"eta": self.learning_rate} if name == "polynomial" else {}
@@ -106,12 +110,19 @@ class RateTask(Task):
             seeds=seeds,
             conditions=tuple(life.conditions for life in lives),
             presentation=self.presentation,
-            n_steps=self.n_steps,
+            n_steps=self._common_length(lives),
             inputs=np.stack([life.inputs for life in lives]),
             w_init={name: np.stack([life.w_init[name] for life in lives]) for name in first.w_init},
             order=np.stack([life.order for life in lives]) if first.order is not None else None,  # type: ignore[misc]
             targets={name: np.stack([life.targets[name] for life in lives]) for name in first.targets},
         )
+
+    def _common_length(self, lives: list[Lifetime]) -> int:
+        """Steps of every lifetime of a call, which live side by side."""
+        lengths = {self.n_steps if life.order is None else len(life.order) for life in lives}
+        if len(lengths) != 1:
+            raise PlasticbenchError(f"conditions.n_steps: {sorted(lengths)} in one call; give all lifetimes the same")
+        return lengths.pop()
 
     def _live(
         self,
@@ -158,7 +169,7 @@ class RateTask(Task):
             yield rules
             return
         for first in range(0, rules.n_rules, size):
-            yield rules[first : first + size]
+            yield rules.select(slice(first, first + size))
 
     def outcome_of(self, recording: RateRecording, lives: RateLives, metrics: bool = True):
         """Losses, blow-ups and metrics, each (n_rules, n_seeds)."""
@@ -166,11 +177,9 @@ class RateTask(Task):
         targets = {name: torch.as_tensor(t, device=some.device) for name, t in lives.targets.items()}
         loss = self._loss(recording, targets)
         blown_up = recording.blown_up | ~torch.isfinite(loss.detach())
-        loss = torch.where(blown_up, self._blow_up_loss(recording.n_steps_lived).to(loss), loss)
+        share_lived = recording.n_steps_lived.to(torch.float64) / lives.n_steps
+        loss = torch.where(blown_up, (self.blow_up_scale * (2.0 - share_lived)).to(loss), loss)
         return loss, blown_up, self._metrics(recording, targets) if metrics else {}
-
-    def _blow_up_loss(self, n_steps_lived: Tensor) -> Tensor:
-        return self.blow_up_scale * (2.0 - n_steps_lived.to(torch.float64) / self.n_steps)
 
     def draw_life(self, figure: Figure, history: LifeHistory) -> None:
         """Each pathway's weights against their targets, and the loss so far."""
@@ -241,14 +250,13 @@ class RateLifetimes:
         return ~self._stepper.alive[0] | (self._stepper.step >= self.lives.n_steps)
 
     def observe(self) -> dict[str, dict[str, Tensor]]:
-        """pathway -> variable -> (n_lifetimes, [n_presented,] n_post or 1, n_pre or 1)."""
+        """pathway -> variable -> (n_lifetimes, [n_presented or 1,] n_post or 1, n_pre or 1), all of one rank."""
         n, stream = self.lives.n_seeds, self.task.presentation == "stream"
         return {
             pathway: {
-                name: (value := values.expand(1, n, *values.shape[2:])[0]).squeeze(1)
-                if stream or name == "w"
-                else value
+                name: full.squeeze(1) if stream else full
                 for name, values in variables.items()
+                for full in (values.expand(1, n, *values.shape[2:])[0],)
             }
             for pathway, variables in self._stepper.observe().items()
         }
@@ -264,7 +272,7 @@ class RateLifetimes:
             part = self.task._step_loss(stepper.readout[step], self._targets(), step)[0]
         else:
             part = torch.zeros_like(self._charged)
-        stepper.advance({name: self._presented(name, delta).unsqueeze(0) for name, delta in action.items()})
+        stepper.advance({name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()})
         if bool((self.over & ~was_over).any()):
             part = torch.where(self.over, self.outcome().losses[0].to(part) - self._charged, part)
         part = torch.where(was_over, torch.zeros_like(part), part).detach()
@@ -290,21 +298,18 @@ class RateLifetimes:
     def _targets(self) -> dict[str, Tensor]:
         return {n: torch.as_tensor(t, device=self._charged.device) for n, t in self.lives.targets.items()}
 
-    def _presented(self, pathway: str, delta: Tensor) -> Tensor:
-        """An action with the axis of presentations that the stepper averages over."""
+    def _mean_change(self, pathway: str, delta: Tensor) -> Tensor:
+        """An action averaged over its axis of presentations, if it has one: (n_lifetimes, n_post, n_pre)."""
         if pathway not in self._stepper.weights:
             offered = ", ".join(self._stepper.weights)
             raise PlasticbenchError(f"action.{pathway}: no such plastic pathway; {self.task.id} has {offered}")
-        w = self._stepper.weights[pathway]  # (1, n_lifetimes, n_post, n_pre)
-        n, shape = self.lives.n_seeds, w.shape[2:]
-        full = (n, self.lives.n_presented, *shape)
-        delta = delta.to(w)
-        if self.task.presentation == "stream" or delta.dim() == 3:
-            delta = delta.unsqueeze(1) if delta.dim() == 3 else delta
-            full = (n, delta.shape[1] if delta.dim() == 4 else 1, *shape)
+        w = self._stepper.weights[pathway][0]
+        delta = torch.as_tensor(delta).to(w)
+        if delta.dim() == 4:
+            delta = delta.mean(1)
         try:
-            return delta.expand(full)
+            return delta.expand(w.shape)
         except RuntimeError:
             raise PlasticbenchError(
-                f"action.{pathway}: shape {tuple(delta.shape)} does not broadcast against {tuple(full)}"
+                f"action.{pathway}: shape {tuple(delta.shape[1:])} does not broadcast against {tuple(w.shape[1:])}"
             ) from None

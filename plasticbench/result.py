@@ -18,7 +18,7 @@ import numpy as np
 from .errors import PlasticbenchError
 from .files import read_json, write_text
 from .registry import task as find_task
-from .rules import Rule
+from .rules import Rule, rule_from_json
 from .statistics import interval_of_mean
 from .task import Task
 
@@ -102,26 +102,22 @@ class Result:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the JSON (whole or not at all); a rule's arrays go to a safetensors file beside it."""
-        path = Path(path)
-        data = self.to_json()
-        if self.rule.arrays:
-            data["rule"] = self.rule.save_arrays(path.with_suffix(".safetensors"))
-        write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+        """Write the JSON, whole or not at all."""
+        write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
         """Read and check a result file; PlasticbenchError names the field that does not fit."""
-        return cls.from_json(read_json(path), Path(path).parent)
+        return cls.from_json(read_json(path))
 
     @classmethod
-    def from_json(cls, data: Any, folder: Path | None = None) -> Result:
+    def from_json(cls, data: Any) -> Result:
         """Check and rebuild. Aggregates that do not follow from the lifetimes are errors."""
         _check_fields(data)
         result = cls(
             task=data["task"],
             task_hash=data["task_hash"],
-            rule=Rule.from_json(data["rule"], folder),
+            rule=rule_from_json(data["rule"]),
             engine=data["engine"],
             seeds=tuple(data["seeds"]),
             losses=tuple(float(x) for x in data["losses"]),

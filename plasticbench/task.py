@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .errors import PlasticbenchError, RuleError
-from .rules import Family, Rule, RuleBatch, group_rules, load_rule, make_family
+from .rules import Family, Rule, RuleBatch, WithArrays, group_rules, load_rule, make_family
 from .simulation.random import check_seed
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
@@ -80,6 +80,11 @@ class Task(abc.ABC):
         """What a rule may read at a synapse of this pathway."""
 
     @property
+    def arrays(self) -> dict[str, tuple[int, ...]]:
+        """Slow weights that a rule may bring along: name -> shape."""
+        return {}
+
+    @property
     def description(self) -> str:
         """The docstring of the task's class."""
         return inspect.cleandoc(type(self).__doc__ or "")
@@ -119,7 +124,12 @@ class Task(abc.ABC):
         name = name or self.families[0]
         if name not in self.families:
             raise PlasticbenchError(f"family: {name!r} does not suit {self.id}; it offers {', '.join(self.families)}")
-        return make_family(name, self.pathways, **{**self._family_options(name), **options})
+        family = make_family(name, self.pathways, **{**self._family_options(name), **options})
+        return WithArrays(family, self._trainable_arrays()) if self.arrays else family
+
+    def _trainable_arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:
+        """Name -> (shape, standard deviation of a learner's start) of `arrays`."""
+        return {}
 
     def _family_options(self, name: str) -> dict[str, Any]:
         return {}
@@ -225,24 +235,21 @@ class Task(abc.ABC):
             return self._group(rules[0].batch(rules[1]))
         listed = list(rules) if isinstance(rules, Sequence) and not isinstance(rules, str) else [rules]
         resolved = [load_rule(r) if isinstance(r, str) else r for r in listed]
-        known = [i for i, r in enumerate(resolved) if isinstance(r, Rule)]
+        groups: list[tuple[list[int], Any]] = []
         variables = {name: self.variables(name) for name in self.pathways}
-        groups: list[tuple[list[int], Any]] = [
-            ([known[i] for i in indices], batch)
-            for indices, batch in group_rules(
-                [resolved[i] for i in known], self.pathways, self.events, variables, self._arrays()
-            )
-        ]
+        for brings_arrays in (False, True):  # a rule without slow weights gets the task's own
+            known = [i for i, r in enumerate(resolved) if isinstance(r, Rule) and bool(r.arrays) == brings_arrays]
+            batches = group_rules(
+                [resolved[i] for i in known], self.pathways, self.events, variables,
+                self.arrays if brings_arrays else None,
+            )  # fmt: skip
+            groups += [([known[i] for i in indices], batch) for indices, batch in batches]
         for i, rule in enumerate(resolved):
             if not isinstance(rule, Rule):
                 if not callable(rule):
                     raise RuleError(f"rule: {rule!r} is neither a rule, a rule's name or file, nor a policy")
                 groups.append(([i], rule))
         return groups
-
-    def _arrays(self) -> dict[str, tuple[int, ...]]:
-        """Arrays that a rule must bring along: name -> shape."""
-        return {}
 
 
 def _merge(parts: list[tuple[list[int], Outcome]]) -> Outcome:

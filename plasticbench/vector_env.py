@@ -34,7 +34,7 @@ class PlasticityVectorEnv(VectorEnv):
         self.task = find_task(task_id)
         self.num_envs, self.device, self.dtype = num_envs, device, dtype
         example = self.task.lifetimes([0])
-        self.single_observation_space = observation_space(example)
+        self.single_observation_space = observation_space(example, batched=True)
         self.single_action_space = action_space(example)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

@@ -77,16 +77,18 @@ def run_cpu(
     lived = np.empty(n_lives, dtype=np.int64)
     blown_up = np.zeros(n_lives, dtype=np.bool_)
 
-    def run(first: int, last: int) -> None:
-        live(
-            first, last, lives.n_steps, network.max_weight_norm, np.ascontiguousarray(inputs, dtype=np.float64),
-            np.ascontiguousarray(order), w_init, np.ascontiguousarray(lateral), *_slow(network, rules),
-            *parameters, w_end, u_end, readout, lived, blown_up,
-        )  # fmt: skip
-
     parameters = [_numpy(p) for p in rules.parameters]
     if network.lateral is None:
         parameters.append(np.zeros((1, 0)))
+    given = (
+        lives.n_steps, network.max_weight_norm, np.ascontiguousarray(inputs, dtype=np.float64),
+        np.ascontiguousarray(order), w_init, np.ascontiguousarray(lateral, dtype=np.float64),
+        *_slow(network, rules), *parameters,
+    )  # fmt: skip
+
+    def run(first: int, last: int) -> None:
+        live(first, last, *given, w_end, u_end, readout, lived, blown_up)
+
     run(0, 0)  # compiles, or loads what was compiled
     compiled = time.perf_counter() - started
     _in_threads(run, n_lives, threads or default_threads())

@@ -64,13 +64,12 @@ class RateStepper:
         return seen
 
     def advance(self, delta: Mapping[str, Tensor]) -> None:
-        """Add Δw (broadcast against the observation, averaged over presentations); end lifetimes that blow up."""
+        """Add Δw (n_rules, n_seeds, n_post, n_pre), or what broadcasts to it; end lifetimes that blow up."""
         updated, sound = {}, self.alive
         for name, weight in self.weights.items():
             if name not in delta:
                 continue
             change = delta[name]
-            change = change.mean(2) if change.shape[2] > 1 else change.squeeze(2)
             if name == self.network.lateral:
                 change = change.expand(*change.shape[:2], *weight.shape[2:]).tril(-1)
             updated[name] = weight + change
@@ -140,7 +139,9 @@ def run_torch(
     }
     while not stepper.finished:
         seen = stepper.observe()
-        stepper.advance({name: event.evaluate(seen[name], values) for name, (event, values) in events.items()})
+        stepper.advance(
+            {name: event.evaluate_mean(seen[name], values, -3) for name, (event, values) in events.items()}
+        )
         if not events and stepper.network.activation == "linear":
             break  # nothing changes and nothing is recorded on the way
     return stepper.recording()

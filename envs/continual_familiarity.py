@@ -1,0 +1,156 @@
+"""Have I seen this before? A stream of patterns, some of which repeat after an interval.
+
+Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.009 (HebbFF).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.losses import binary_cross_entropy
+from plasticbench.networks.rate import RateNetwork
+from plasticbench.rate_task import Lifetime, RateTask
+from plasticbench.registry import register
+from plasticbench.simulation.random import Stream
+from plasticbench.simulation.rate import RateRecording
+
+REFERENCE = "Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.009"
+OFFICIAL_INTERVALS = (1, 3, 5, 8, 14, 20)
+CURVE_INTERVALS = (1, 2, 3, 5, 8, 14, 20, 28, 40, 60, 100)
+BASE_RATE = 1.0 / 3.0  # of familiar items: repeats with probability 1/2, of items that were new themselves
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinualFamiliarity(RateTask):
+    """
+    ## Description
+    A stream of random ±1 vectors of length d. With probability 1/2, where the item shown R steps ago was new,
+    that item is shown again; else a new one is. No item is shown more than twice, so a third of the items is
+    familiar and always answering "novel" is right two times in three. The network
+    h = σ((W1 + A) x + b1), ŷ = σ(w2·h + b2) answers before the item changes A; A starts at 0.
+
+    ## Observation and action
+    Pathway `hidden`: `pre` = x (1, d), `post` = h (d, 1), `w` = A (d, d). The action is ΔA. W1 (d, d), b1 (d),
+    w2 (d) and b2 (1) are slow weights, which a rule brings along as `arrays` (an environment takes them as
+    `reset(options={"arrays": …})`, the reference rule's by default). A rule that brings none gets a readout
+    that knows the base rate and nothing else.
+
+    ## Conditions
+    `interval`: R, the official intervals 1, 3, 5, 8, 14, 20 in turn over consecutive seeds.
+    `n_steps`: length of the stream, equal for all lifetimes of one call.
+
+    ## Loss
+    Binary cross-entropy in nats (logits clipped to ±10), averaged over the stream after the first R items.
+    An output whose plastic weights exceed norm 1000 at step t of T is a blow-up: 10 + 10(1 − t/T).
+
+    ## Version history
+    v0: first version.
+    """
+
+    n_inputs: int
+    blow_up_scale: float = 10.0
+
+    condition_names: ClassVar[tuple[str, ...]] = ("interval", "n_steps")
+    loss_over_steps: ClassVar[bool] = True
+
+    @property
+    def network(self) -> RateNetwork:
+        return RateNetwork(
+            n_inputs=self.n_inputs,
+            n_outputs=self.n_inputs,
+            activation="sigmoid",
+            feedforward="hidden",
+            max_weight_norm=1000.0,
+        )
+
+    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
+        interval = _whole("interval", fixed.get("interval", OFFICIAL_INTERVALS[seed % len(OFFICIAL_INTERVALS)]))
+        n_steps = _whole("n_steps", fixed.get("n_steps", self.n_steps))
+        if interval >= n_steps:
+            raise PlasticbenchError(f"conditions.interval: {interval} must be less than the {n_steps} items shown")
+        items = np.where(Stream(seed, "items").uniform((n_steps, self.n_inputs)) < 0.5, -1.0, 1.0)
+        repeats = Stream(seed, "repeats").uniform((n_steps,)) < 0.5
+        shown = np.arange(n_steps)
+        familiar = np.zeros(n_steps)
+        for t in range(interval, n_steps):
+            if repeats[t] and not familiar[t - interval]:
+                shown[t], familiar[t] = shown[t - interval], 1.0
+        return Lifetime(
+            inputs=items,
+            w_init={"hidden": np.zeros((self.n_inputs, self.n_inputs))},
+            conditions={"interval": interval, "n_steps": n_steps},
+            targets={"familiar": familiar, "scored": (np.arange(n_steps) >= interval).astype(np.float64)},
+            order=shown,
+        )
+
+    def _default_arrays(self) -> dict[str, Tensor]:
+        arrays = super()._default_arrays()
+        arrays["b2"] += float(np.log(BASE_RATE / (1.0 - BASE_RATE)))
+        return arrays
+
+    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
+        assert recording.readout is not None
+        cost = binary_cross_entropy(recording.readout, targets["familiar"])
+        return (cost * targets["scored"]).sum(-1) / targets["scored"].sum(-1)
+
+    def _step_loss(self, logit: Tensor, targets: Mapping[str, Tensor], step: int) -> Tensor:
+        cost = binary_cross_entropy(logit, targets["familiar"][:, step])
+        return cost * targets["scored"][:, step] / targets["scored"].sum(-1)
+
+    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        assert recording.readout is not None
+        said = (recording.readout >= 0.0).to(torch.float64)
+        scored, familiar = targets["scored"], targets["familiar"]
+        novel = (1.0 - familiar) * scored
+        familiar = familiar * scored
+        right = said * familiar + (1.0 - said) * novel
+        return {
+            "accuracy": right.sum(-1) / scored.sum(-1),
+            "true_positive_rate": (said * familiar).sum(-1) / familiar.sum(-1).clamp_min(1.0),
+            "false_positive_rate": (said * novel).sum(-1) / novel.sum(-1).clamp_min(1.0),
+        }
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise PlasticbenchError(f"conditions.{name}: {value!r} is not a positive whole number")
+    return int(value)
+
+
+register(
+    ContinualFamiliarity(
+        id="plasticbench/ContinualFamiliarity-v0",
+        title="Continual familiarity, 100 inputs",
+        summary="A stream of patterns, some repeating after an interval: the network says which are familiar.",
+        reference=REFERENCE,
+        reference_rule="anti-hebbian-decay",
+        families=("hebbian-decay", "polynomial"),
+        n_inputs=100,
+        n_steps=1000,
+        n_official=60,
+        null_loss=1.0,
+        reference_loss=0.1,
+    )
+)
+register(
+    ContinualFamiliarity(
+        id="plasticbench/ContinualFamiliarityMini-v0",
+        title="Continual familiarity, 25 inputs",
+        summary="A stream of patterns, some repeating after an interval: the network says which are familiar.",
+        reference=REFERENCE,
+        reference_rule="anti-hebbian-decay-mini",
+        families=("hebbian-decay", "polynomial"),
+        n_inputs=25,
+        n_steps=500,
+        n_official=60,
+        null_loss=1.0,
+        reference_loss=0.1,
+    )
+)
