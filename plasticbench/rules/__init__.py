@@ -25,7 +25,8 @@ from plasticbench.rules.families import (
 from plasticbench.rules.io import load_rule, parse_json, rule_from_json
 from plasticbench.rules.library import known_rules
 from plasticbench.rules.network import Network, NetworkShape
-from plasticbench.rules.rule import Expression, PathwayRule, Rule
+from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.rule import Rule
 
 __all__ = [
     "Coordinate",

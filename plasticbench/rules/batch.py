@@ -16,7 +16,8 @@ from torch import Tensor
 from plasticbench.errors import RuleError
 from plasticbench.rules.event import Event, ExpressionEvent
 from plasticbench.rules.network import NetworkEvent
-from plasticbench.rules.rule import EVERY_PATHWAY, Expression, PathwayRule, Rule
+from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.rule import EVERY_PATHWAY, Rule
 from plasticbench.rules.vocabulary import TRACES, on_offer, shorten
 
 Variables = Mapping[str, frozenset[str]] | frozenset[str]

@@ -28,7 +28,8 @@ from safetensors import SafetensorError
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.network import Network, NetworkShape
-from plasticbench.rules.rule import FORMAT, PathwayRule, Rule
+from plasticbench.rules.pathway import PathwayRule
+from plasticbench.rules.rule import FORMAT, Rule
 from plasticbench.rules.vocabulary import EVENTS, shorten
 
 MAX_FILE_BYTES = 1_000_000

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, structure_of
-from plasticbench.rules.rule import EVERY_PATHWAY, PathwayRule, Rule
+from plasticbench.rules.pathway import PathwayRule
+from plasticbench.rules.rule import EVERY_PATHWAY, Rule
 
 
 @dataclass(frozen=True)

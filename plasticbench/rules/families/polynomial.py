@@ -22,7 +22,7 @@ from plasticbench.rules.algebra import polynomial_of
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event, ExpressionEvent, parameter_columns
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
-from plasticbench.rules.rule import Expression, PathwayRule
+from plasticbench.rules.pathway import Expression, PathwayRule
 
 EXPONENTS = tuple(product(range(3), repeat=3))  # (a, b, c) of pre, post, w
 COEFFICIENTS = tuple(f"A_{a}{b}{c}" for a, b, c in EXPONENTS)
