@@ -1,0 +1,109 @@
+"""What the leaderboard needs from the rest of the package: tasks, rules and a way to run them.
+
+Everything here is looked up in one `Catalogue`, so that tests can give the board tasks of their own and so that
+reading a board does not import the simulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from plasticbench.errors import PlasticbenchError
+
+
+class TaskLike(Protocol):
+    """The part of `plasticbench.task.Task` that the board reads."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def reference_rule(self) -> str: ...
+    @property
+    def track(self) -> str: ...
+    @property
+    def pathways(self) -> tuple[str, ...]: ...
+    @property
+    def spec_hash(self) -> str: ...
+    @property
+    def official_seeds(self) -> tuple[int, ...]: ...
+    @property
+    def null_loss(self) -> float: ...
+    @property
+    def reference_loss(self) -> float: ...
+    @property
+    def score_scale(self) -> str: ...
+    def score(self, mean_loss: float) -> float: ...
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Rules lived through seeds: what verification compares."""
+
+    losses: np.ndarray  # (n_rules, n_seeds) float64, finite
+    statuses: np.ndarray  # (n_rules, n_seeds) of "ok" or "blow-up"
+    engine: str
+    versions: Mapping[str, str]
+    hardware: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Tasks by id, and the callables that read, check and run rules."""
+
+    tasks: Mapping[str, TaskLike]
+    load_rule: Callable[[str | Path], Any]  # a known name or a file -> Rule
+    rule_from_json: Callable[[Any, Path], Any]  # (rule object, folder of its arrays) -> Rule
+    check_rule: Callable[[Any, Any], None]  # (rule, task): raises PlasticbenchError if the task cannot run it
+    measure: Callable[[Any, Sequence[Any], Sequence[int], str], Measurement]  # (task, rules, seeds, engine)
+
+    def task(self, task_id: str) -> TaskLike:
+        """The task; PlasticbenchError if there is none of this id."""
+        try:
+            return self.tasks[task_id]
+        except KeyError:
+            raise PlasticbenchError(
+                f"task: there is no {task_id!r}; the tasks are {', '.join(self.tasks)}"
+            ) from None
+
+
+@cache
+def installed() -> Catalogue:
+    """The catalogue of the installed package."""
+    import plasticbench
+    from plasticbench.rules import Rule
+
+    return Catalogue(
+        tasks={task_id: plasticbench.task(task_id) for task_id in plasticbench.task_ids()},
+        load_rule=plasticbench.load_rule,
+        rule_from_json=Rule.from_json,
+        check_rule=lambda rule, task: task.check_rule(rule),
+        measure=_measure,
+    )
+
+
+def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
+    from plasticbench.evaluation import hardware, versions
+
+    chosen = engine if engine in task.engines else "auto"
+    outcome = task.run(list(rules), seeds, engine=chosen, metrics=False)
+    return Measurement(
+        losses=outcome.losses.detach().cpu().numpy().astype(np.float64),
+        statuses=outcome.statuses,
+        engine=outcome.engine,
+        versions=versions(),
+        hardware=hardware(),
+    )

@@ -1,0 +1,129 @@
+"""An entry: one rule's measured result on one task, as a folder of data on a board.
+
+    <board>/<task>/<rule>-<first 8 of the rule's hash>/
+        entry.json              the claim: per-seed losses and statuses, versions, provenance (entry.schema.json)
+        rule.json               the rule, as `plasticbench.load_rule` reads it
+        rule.safetensors        its arrays, where it has any
+        nonce.json              drawn at the first verification, after submission; decides the fresh seeds
+        verification-0001.json  what re-simulation found, one file per verification, never changed
+
+The first three are the submission and its hash; the others are added by whoever verifies. Nothing is ever
+overwritten: an entry is superseded by a newer verification record or by another entry.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import strict_json
+
+FORMAT = "plasticbench/entry@1"
+ENTRY_FILE = "entry.json"
+RULE_FILE = "rule.json"
+ARRAYS_FILE = "rule.safetensors"
+NONCE_FILE = "nonce.json"
+SUBMITTED_FILES = (ENTRY_FILE, RULE_FILE, ARRAYS_FILE)
+MAX_BYTES = {ENTRY_FILE: 4_000_000, RULE_FILE: 1_000_000, ARRAYS_FILE: 16_000_000, NONCE_FILE: 1_000}
+MAX_RECORD_BYTES = 8_000_000
+RECORD_NAME = re.compile(r"^verification-\d{4}\.json$")
+TASK_ID = re.compile(r"^plasticbench/([A-Za-z0-9]+-v[0-9]+)$")
+
+
+def task_slug(task_id: str) -> str:
+    """The folder of a task: its id without the namespace. ValueError for an id that could name another folder."""
+    match = TASK_ID.match(task_id)
+    if match is None:
+        raise ValueError(f"{task_id!r} is not a task id such as plasticbench/Oja-v0")
+    return match.group(1)
+
+
+def entry_slug(rule_name: str, rule_hash: str) -> str:
+    """The folder of an entry within its task's: letters, digits and hyphens, whatever the rule is called."""
+    if not re.fullmatch(r"[0-9a-f]{64}", rule_hash):
+        raise ValueError(f"{rule_hash[:80]!r} is not a rule's hash")
+    name = re.sub(r"[^a-z0-9]+", "-", rule_name.lower()).strip("-")[:60]
+    return f"{name or 'rule'}-{rule_hash[:8]}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as read from a board; `data` has passed the schema."""
+
+    folder: Path
+    data: dict[str, Any]  # entry.json
+    rule: dict[str, Any]  # rule.json
+    hash: str  # of the submitted files
+    records: tuple[dict[str, Any], ...] = field(default=())  # oldest first
+
+    @property
+    def task_id(self) -> str:
+        return self.data["task"]
+
+    @property
+    def slug(self) -> str:
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        """Unique on a board: <task>/<slug>."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def losses(self) -> np.ndarray:  # (n_seeds,)
+        """The claimed losses."""
+        return np.asarray(self.data["losses"], dtype=float)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return self.data["provenance"]
+
+    def record(self, task_hash: str) -> dict[str, Any] | None:
+        """The newest verification under a task's hash, if there is any."""
+        found = [r for r in self.records if r["task_hash"] == task_hash and r["entry_hash"] == self.hash]
+        return found[-1] if found else None
+
+    def state(self, task_hash: str | None) -> str:
+        """`verified`, `rejected`, `self-reported`, or `stale`: measured under another version of the task."""
+        if task_hash is None:
+            return "stale"
+        record = self.record(task_hash)
+        if record is not None:
+            return record["state"]
+        return "self-reported" if self.data["task_hash"] == task_hash else "stale"
+
+    def measured(self, task_hash: str) -> tuple[np.ndarray, list[str]]:
+        """Losses and statuses under a task's hash: the re-simulated ones where verified, else the claimed."""
+        record = self.record(task_hash)
+        source = record["official"] if record is not None else self.data
+        return np.asarray(source["losses"], dtype=float), list(source["statuses"])
+
+
+def hash_of_folder(folder: Path) -> str:
+    """The hash of the submitted files: of their values, so that white space in the JSON does not count."""
+    parts = []
+    for name in SUBMITTED_FILES:
+        path = folder / name
+        if name == ARRAYS_FILE and not path.exists():
+            continue
+        content = strict_json.read_bytes(path, MAX_BYTES[name])
+        if name.endswith(".json"):
+            content = strict_json.canonical(strict_json.parse(content))
+        parts.append(content)
+    return strict_json.digest(*parts)
+
+
+def read_entry(folder: Path) -> Entry:
+    """The entry in a folder that has passed validation; PlasticbenchError if a file cannot be read."""
+    names = sorted(path.name for path in folder.iterdir() if RECORD_NAME.match(path.name))
+    return Entry(
+        folder=folder,
+        data=strict_json.read(folder / ENTRY_FILE, MAX_BYTES[ENTRY_FILE]),
+        rule=strict_json.read(folder / RULE_FILE, MAX_BYTES[RULE_FILE]),
+        hash=hash_of_folder(folder),
+        records=tuple(strict_json.read(folder / name, MAX_RECORD_BYTES) for name in names),
+    )

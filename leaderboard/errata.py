@@ -1,0 +1,84 @@
+"""After an erratum: entries measured under another version of their task are measured again, before beside after.
+
+An entry whose task hash is not the current one is `stale` and out of the ranking by itself. `verify_all` brings it
+back (or not) with a new record; the claim and the older records stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from plasticbench.errors import PlasticbenchError
+
+from .board import Board, open_board
+from .entry import Entry, read_entry
+from .text_table import text_table
+from .verification import verify
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry before and after it was verified again."""
+
+    name: str  # <task>/<slug>
+    state_before: str
+    state_after: str
+    loss_before: float
+    loss_after: float | None  # None where the entry could not be run
+    reason: str
+
+
+def verify_all(
+    board: Board | str | None = None,
+    *,
+    everything: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Change]:
+    """Verify every entry that has no verdict under its task's current hash; `everything`: all entries.
+
+    An entry that cannot be run is reported with its error and does not stop the others. `progress` is called with
+    (number done, number in all, name of the next entry).
+    """
+    opened = board if isinstance(board, Board) else open_board(board)
+    hashes = {task_id: task.spec_hash for task_id, task in opened.catalogue.tasks.items()}
+    due = [
+        entry
+        for entry in opened.entries
+        if everything or entry.state(hashes[entry.task_id]) not in ("verified", "rejected")
+    ]
+    changes = []
+    for number, entry in enumerate(due):
+        if progress is not None:
+            progress(number, len(due), entry.name)
+        changes.append(_verified_again(entry, opened, hashes[entry.task_id]))
+    return changes
+
+
+def _verified_again(entry: Entry, board: Board, task_hash: str) -> Change:
+    before = entry.records[-1]["official"]["losses"] if entry.records else entry.data["losses"]
+    state, loss = entry.state(task_hash), sum(before) / len(before)
+    try:
+        reason = verify(entry, board).reason
+    except PlasticbenchError as error:
+        return Change(entry.name, state, state, loss, None, str(error))
+    after = read_entry(entry.folder)
+    return Change(
+        entry.name, state, after.state(task_hash), loss, float(after.measured(task_hash)[0].mean()), reason
+    )
+
+
+def errata_table(changes: Sequence[Change]) -> str:
+    """The before/after table of `verify_all`, as text."""
+    rows = [
+        (
+            change.name,
+            change.state_before,
+            change.state_after,
+            f"{change.loss_before:.6g}",
+            "-" if change.loss_after is None else f"{change.loss_after:.6g}",
+            change.reason if change.state_after != "verified" else "",
+        )
+        for change in changes
+    ]
+    return text_table(("entry", "before", "after", "loss before", "loss after", "why"), rows)

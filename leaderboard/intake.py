@@ -1,0 +1,126 @@
+"""From the result file of an evaluation to an entry's folder, and the check of whatever a user points at."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plasticbench.errors import PlasticbenchError
+
+from . import strict_json
+from .atomic import INCOMING, write_synced
+from .catalogue import Catalogue, installed
+from .entry import ENTRY_FILE, FORMAT, RULE_FILE
+from .schema import Problem, schema_problems
+from .validation import entry_folders, entry_problems
+
+RESULT_FORMAT = "plasticbench/result@1"
+MAX_RESULT_BYTES = 5_000_000
+_COPIED = (
+    "task", "task_hash", "rule_hash", "engine", "seeds", "losses", "statuses", "metrics", "loss", "score",
+    "score_interval", "simulated_s", "wall_s", "compile_s", "versions", "hardware",
+)  # fmt: skip
+
+
+def validate_path(
+    path: str | Path, *, submission: bool = False, catalogue: Catalogue | None = None
+) -> list[Problem]:
+    """Every problem of a result file, an entry (its folder or entry.json), or a whole board; [] says: good.
+
+    `submission` is the stricter check of a new entry. A result is always checked as one. Problems of a board's
+    entries carry the entry's name in front of the field path.
+    """
+    path = Path(path)
+    catalogue = catalogue or installed()
+    if not os.path.lexists(path):
+        return [Problem(str(path), "there is no such file or folder")]
+    if path.is_file() and path.name == ENTRY_FILE and not path.is_symlink():
+        path = path.parent
+    if not path.is_dir():
+        return _result_problems(path, catalogue)
+    if any(inner.is_file() for inner in path.iterdir()):
+        return entry_problems(path, submission=submission, catalogue=catalogue)
+    return [
+        Problem(f"{name}: {problem.path}", problem.message)
+        for name, folder in entry_folders(path)
+        for problem in entry_problems(folder, submission=submission, catalogue=catalogue)
+    ]
+
+
+def _result_problems(path: Path, catalogue: Catalogue) -> list[Problem]:
+    try:
+        result = strict_json.read(path, MAX_RESULT_BYTES)
+    except strict_json.JsonError as error:
+        return [Problem(path.name, str(error))]
+    with tempfile.TemporaryDirectory(prefix=INCOMING) as folder:
+        return stage(result, path.parent, Path(folder), catalogue)
+
+
+def stage(
+    result: Any,
+    source: Path,
+    folder: Path,
+    catalogue: Catalogue,
+    about: Mapping[str, Any] | None = None,
+) -> list[Problem]:
+    """Write a result as an entry into an empty hidden folder and check it; returns every problem.
+
+    `source` is the folder in which arrays lie that the result's rule names.
+    """
+    problems = _shape_problems(result)
+    if problems:
+        return problems
+    try:
+        rule = catalogue.rule_from_json(result["rule"], source)
+        rule.save(folder / RULE_FILE)
+    except PlasticbenchError as error:
+        problems.append(Problem("rule", str(error)))
+    data = entry_data(result, about)
+    unprintable = [
+        Problem(path, f"is {value}, a finite number wanted")
+        for path, value in strict_json.walk(data)
+        if isinstance(value, float) and value - value != 0.0
+    ]
+    if unprintable:
+        return sorted({*problems, *unprintable, *schema_problems("entry", data)})
+    write_synced(folder / ENTRY_FILE, strict_json.pretty(data))
+    found = entry_problems(folder, submission=True, catalogue=catalogue)
+    if problems:  # the rule's own error says more than that its file is missing
+        found = [problem for problem in found if problem.path != RULE_FILE]
+    return sorted({*problems, *found})
+
+
+def _shape_problems(result: Any) -> list[Problem]:
+    if not isinstance(result, dict):
+        return [Problem("(top level)", "is not an object; give the file that `evaluate --out` writes")]
+    problems = []
+    if result.get("format") != RESULT_FORMAT:
+        problems.append(Problem("format", f"is {str(result.get('format'))[:60]!r}, {RESULT_FORMAT!r} wanted"))
+    if not isinstance(result.get("rule"), dict):
+        problems.append(Problem("rule", "is not an object: the whole rule belongs into the result"))
+    if result.get("official") is not True:
+        problems.append(
+            Problem("official", "is not true: an entry has all official seeds, and no fixed conditions")
+        )
+    if not isinstance(result.get("learned", {}), dict):
+        problems.append(Problem("learned", "is not an object"))
+    return problems
+
+
+def entry_data(result: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """entry.json of a result; `about` adds to or replaces what the result says of its rule's origin."""
+    rule = result["rule"]
+    provenance: dict[str, Any] = {"authors": ["anonymous"]}
+    if isinstance(rule.get("reference"), str) and rule["reference"]:
+        provenance["reference"] = rule["reference"]
+    copied = {key: result[key] for key in _COPIED if key in result}
+    return {
+        "format": FORMAT,
+        "task": copied.pop("task", None),
+        "rule": rule.get("name"),
+        **copied,
+        "provenance": {**provenance, **result.get("learned", {}), **(about or {})},
+    }

@@ -1,0 +1,76 @@
+"""Submitting a result: checked in full, then on the board in one atomic step, or not at all.
+
+The entry is built in a hidden folder on the board's own file system, validated there by the code that CI runs,
+and renamed. The rename fails if the name is taken, so of many processes that submit at once each either adds its
+entry or learns that it is there already; nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plasticbench.errors import PlasticbenchError
+
+from . import strict_json
+from .atomic import incoming_folder, publish_folder, sweep
+from .board import open_board
+from .catalogue import Catalogue
+from .entry import entry_slug, task_slug
+from .intake import MAX_RESULT_BYTES, stage
+from .schema import Problem
+
+
+class SubmissionError(PlasticbenchError):
+    """A result that cannot be an entry; `problems` has all of them."""
+
+    def __init__(self, name: str, problems: list[Problem]):
+        self.problems = problems
+        more = f" (and {len(problems) - 1} more: `plasticbench validate {name}` lists them)"
+        super().__init__(f"result: {name}: {problems[0]}{more if len(problems) > 1 else ''}")
+
+
+class DuplicateEntry(PlasticbenchError):  # noqa: N818  (says what is, not what failed)
+    """The rule is on the board for this task already; `path` is its entry."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        super().__init__(f"entry: this rule is on the board for this task already: {path}")
+
+
+def submit(
+    result_path: str | Path,
+    board_dir: str | Path | None = None,
+    *,
+    about: Mapping[str, Any] | None = None,
+    catalogue: Catalogue | None = None,
+) -> Path:
+    """Put a result (the file that `evaluate --out` writes) on a board and return the entry's folder.
+
+    `about` adds to what the result says of its rule's origin: authors, reference, learner, training_tasks,
+    training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
+    PlasticbenchError; the board is then as it was.
+    """
+    path = Path(result_path)
+    board = open_board(board_dir, catalogue)
+    try:
+        result = strict_json.read(path, MAX_RESULT_BYTES)
+    except strict_json.JsonError as error:
+        raise PlasticbenchError(f"result: {path} {error}") from None
+    with incoming_folder(board.writable) as folder:
+        sweep(board.writable)
+        problems = stage(result, path.parent, folder, board.catalogue, about)
+        if problems:
+            raise SubmissionError(str(path), problems)
+        task, slug = task_slug(result["task"]), entry_slug(result["rule"]["name"], result["rule_hash"])
+        for existing in (own / task / slug for own in board.folders):
+            if existing.exists():
+                raise DuplicateEntry(existing)
+        target = board.writable / task / slug
+        target.parent.mkdir(exist_ok=True)
+        try:
+            publish_folder(folder, target)
+        except FileExistsError:
+            raise DuplicateEntry(target) from None
+    return target

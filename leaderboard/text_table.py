@@ -1,0 +1,25 @@
+"""Plain text tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned with two spaces between them; a column of numbers is aligned to the right."""
+    columns = list(zip(header, *rows, strict=True))
+    numeric = [bool(rows) and all(_looks_numeric(cell) for cell in column[1:]) for column in columns]
+    widths = [max(len(cell) for cell in column) for column in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ]
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join([line(header), line(["-" * width for width in widths]), *map(line, rows)])
+
+
+def _looks_numeric(cell: str) -> bool:
+    return cell == "" or cell[0].isdigit() or (cell[0] in "-−" and cell[1:2].isdigit()) or cell == "-"

@@ -1,0 +1,231 @@
+"""Verification by re-simulation: the official seeds again, then fresh ones that nobody could have trained on.
+
+The fresh seeds follow from the entry's hash and a nonce that is drawn once, after submission, and kept: neither
+can the author foresee them, nor can a verifier draw again until the result suits. Every verification appends one
+record `verification-<n>.json`; the newest one under the task's current hash is the entry's state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plasticbench.errors import PlasticbenchError
+
+from . import equivalence, strict_json
+from .atomic import publish_file
+from .board import Board, open_board
+from .catalogue import Catalogue, Measurement, TaskLike
+from .entry import MAX_BYTES, NONCE_FILE, RULE_FILE, Entry
+from .equivalence import Reproduction
+
+FORMAT = "plasticbench/verification@1"
+NONCE_FORMAT = "plasticbench/nonce@1"
+# As many fresh lifetimes as official ones settle the clear cases; where these leave a doubt, many more decide.
+FRESH_FACTOR = 1
+DOUBT = 0.25  # p value of the first look below which the second is taken
+SECOND_FACTOR = 16
+_FRESH_BASE = 2**61  # far from official and training seeds
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What one verification found, and where its record lies."""
+
+    entry: Entry
+    record: dict[str, Any]
+    path: Path
+
+    @property
+    def state(self) -> str:
+        return self.record["state"]
+
+    @property
+    def reason(self) -> str:
+        return self.record["reason"]
+
+
+def verify(
+    entry: str | Path | Entry, board: Board | str | Path | None = None, *, catalogue: Catalogue | None = None
+) -> Verification:
+    """Re-simulate an entry, append the record, and say `verified` or `rejected`.
+
+    `entry` is a path, a name `<task>/<slug>` or a slug. Raises PlasticbenchError if there is no such entry, if its
+    task is gone, or if its folder cannot be written; a failed verification is a result, not an error.
+    """
+    opened = board if isinstance(board, Board) else open_board(board, catalogue)
+    found = entry if isinstance(entry, Entry) else opened.find(entry)
+    task = opened.catalogue.task(found.task_id)
+    nonce = _nonce(found)  # first of all: an interrupted verification cannot be repeated with other seeds
+    record = {
+        "format": FORMAT,
+        "entry_hash": found.hash,
+        "task": task.id,
+        "task_hash": task.spec_hash,
+        **_examine(found, task, opened.catalogue, nonce),
+    }
+    return Verification(found, record, _append(found.folder, record))
+
+
+def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:
+    """The first n fresh seeds of an entry: distinct, in [2**61, 2**62)."""
+    seeds: dict[int, None] = {}
+    index = 0
+    while len(seeds) < n:
+        word = hashlib.sha256(f"plasticbench fresh seed {entry_hash} {nonce} {index}".encode()).digest()[:8]
+        seeds[_FRESH_BASE + int.from_bytes(word, "big") % _FRESH_BASE] = None
+        index += 1
+    return list(seeds)
+
+
+def _examine(entry: Entry, task: TaskLike, catalogue: Catalogue, nonce: str) -> dict[str, Any]:
+    rule = catalogue.load_rule(entry.folder / RULE_FILE)
+    reference = catalogue.load_rule(task.reference_rule)
+    engine = entry.data["engine"]
+
+    def live(which: Any, seeds: list[int]) -> Measurement:
+        return catalogue.measure(task, [which], seeds, engine)
+
+    official_seeds = [int(seed) for seed in task.official_seeds]
+    official = live(rule, official_seeds)
+    reproduction = _reproduce(entry, task, official)
+    found: dict[str, Any] = {
+        "engine": official.engine,
+        "versions": dict(official.versions),
+        "hardware": dict(official.hardware),
+        "official": _lifetimes(official_seeds, official),
+        "reproduction": _as_json(reproduction),
+        "fresh": None,
+    }
+    if not reproduction.agrees:
+        return {"state": "rejected", "reason": _disagreement(entry, official, reproduction), **found}
+    n = len(official_seeds)
+    reference_official = live(reference, official_seeds).losses[0]
+    for factor in (FRESH_FACTOR, SECOND_FACTOR):
+        seeds = fresh_seeds(entry.hash, nonce, factor * n)
+        fresh = live(rule, seeds)
+        gap, p_value = equivalence.fresh_gap(
+            official.losses[0], fresh.losses[0], reference_official, live(reference, seeds).losses[0]
+        )
+        if p_value >= DOUBT:
+            break
+    found["fresh"] = {
+        "nonce": nonce,
+        **_lifetimes(seeds, fresh),
+        "mean": float(fresh.losses[0].mean()),
+        "gap": gap,
+        "p_value": p_value,
+        "level": equivalence.FRESH_LEVEL,
+    }
+    means = (
+        f"mean loss {reproduction.measured_mean:.6g} on the {n} official seeds, "
+        f"{fresh.losses[0].mean():.6g} on {len(seeds)} fresh ones"
+    )
+    if p_value < equivalence.FRESH_LEVEL:
+        reason = (
+            f"fresh seeds: {means}; a gap of {gap:.3g} beside the reference rule's has p = {p_value:.2g} "
+            f"(level {equivalence.FRESH_LEVEL}): the rule was fitted to the official seeds or picked by them"
+        )
+        return {"state": "rejected", "reason": reason, **found}
+    return {
+        "state": "verified",
+        "reason": f"{_agreement(reproduction)}; {means} (p = {p_value:.2g})",
+        **found,
+    }
+
+
+def _reproduce(entry: Entry, task: TaskLike, official: Measurement) -> Reproduction:
+    claimed, measured = entry.losses, official.losses[0]
+    if entry.data["task_hash"] != task.spec_hash:
+        return equivalence.not_comparable(claimed, measured)
+    here = (official.engine, dict(official.versions), dict(official.hardware))
+    same_machine = here == (entry.data["engine"], entry.data["versions"], entry.data["hardware"])
+    return equivalence.reproduction(claimed, measured, same_machine)
+
+
+def _disagreement(entry: Entry, official: Measurement, reproduction: Reproduction) -> str:
+    claimed, measured, seeds = entry.losses, official.losses[0], entry.data["seeds"]
+    rows = list(reproduction.differing_rows)
+    rows.sort(key=lambda row: -abs(claimed[row] - measured[row]))
+    named = "; ".join(
+        f"row {row} (seed {seeds[row]}): claimed {float(claimed[row])!r}, measured {float(measured[row])!r}"
+        for row in rows[:3]
+    )
+    more = f"; and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return (
+        f"official seeds: {len(rows)} of {len(claimed)} losses are not reproduced ({reproduction.kind}): {named}{more}; "
+        f"claimed mean {reproduction.claimed_mean:.6g}, measured {reproduction.measured_mean:.6g}"
+    )
+
+
+def _agreement(reproduction: Reproduction) -> str:
+    if reproduction.kind == "bits":
+        return "reproduced to the bit"
+    if reproduction.kind == "stale":
+        return "measured again under the task's new version"
+    if not reproduction.differing_rows:
+        return f"reproduced in every lifetime to {equivalence.ROW_TOLERANCE:g}"
+    return f"reproduced in the mean; {len(reproduction.differing_rows)} lifetimes diverge"
+
+
+def _as_json(reproduction: Reproduction) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": reproduction.kind,
+        "agrees": bool(reproduction.agrees),
+        "claimed_mean": reproduction.claimed_mean,
+        "measured_mean": reproduction.measured_mean,
+        "differing_rows": list(reproduction.differing_rows),
+    }
+    if reproduction.difference_interval is not None:
+        found["difference_interval"] = list(reproduction.difference_interval)
+        found["tolerance"] = reproduction.tolerance
+    return found
+
+
+def _lifetimes(seeds: list[int], measurement: Measurement) -> dict[str, Any]:
+    return {
+        "seeds": seeds,
+        "losses": measurement.losses[0].tolist(),
+        "statuses": [str(status) for status in measurement.statuses[0]],
+    }
+
+
+def _nonce(entry: Entry) -> str:
+    """The entry's nonce: drawn at the first verification, then fixed."""
+    path = entry.folder / NONCE_FILE
+    fresh = {"format": NONCE_FORMAT, "entry_hash": entry.hash, "nonce": secrets.token_hex(16)}
+    if not path.exists():
+        try:
+            publish_file(path, strict_json.pretty(fresh))
+        except FileExistsError:
+            pass  # another verifier was first; its nonce holds
+        except OSError as error:
+            raise PlasticbenchError(f"entry: {entry.folder} cannot be written: {error.strerror}") from None
+    stored = strict_json.read(path, MAX_BYTES[NONCE_FILE])
+    if (
+        not isinstance(stored, dict)
+        or stored.get("entry_hash") != entry.hash
+        or not re.fullmatch(r"[0-9a-f]{32}", str(stored.get("nonce")))
+    ):
+        raise PlasticbenchError(f"entry: {path} is not this entry's nonce; restore the file from its history")
+    return stored["nonce"]
+
+
+def _append(folder: Path, record: dict[str, Any]) -> Path:
+    content = strict_json.pretty(record)
+    for number in range(1, 10_000):
+        path = folder / f"verification-{number:04d}.json"
+        if path.exists():
+            continue
+        try:
+            publish_file(path, content)
+        except FileExistsError:
+            continue  # another verifier took this number
+        except OSError as error:
+            raise PlasticbenchError(f"entry: {path} cannot be written: {error.strerror}") from None
+        return path
+    raise PlasticbenchError(f"entry: {folder} has 9,999 verification records; archive some")
