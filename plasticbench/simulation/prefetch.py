@@ -23,7 +23,7 @@ def prefetch(typingctx, array, index):
         flag = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
         function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        builder.call(function, [address, flag(0), flag(2), flag(1)])  # to read, into L2, data
+        builder.call(function, [address, flag(0), flag(3), flag(1)])  # to read, into the nearest cache, data
         return context.get_dummy_value()
 
     return signature, generate

@@ -30,7 +30,7 @@ from .spiking_neurons import neuron_state
 from .spiking_state import Log, PlasticState, make_layout, make_log, make_plastic, make_ring
 from .spiking_wiring import Wiring, draw_wiring, wiring_key
 
-_DECORATOR = '@numba.njit(nogil=True, error_model="numpy")\n'
+_DECORATOR = '@numba.njit(nogil=True, error_model="numpy", _nrt=False)\n'
 _KERNEL_PARTS = (spiking_inputs, spiking_neurons)  # imported by the kernel: their source is part of its hash
 _MOST_SCALARS = 32
 T = TypeVar("T")

@@ -81,7 +81,7 @@ def input_state(network: SpikingNetwork) -> InputState:
     return InputState(np.zeros(n_processes), np.zeros((len(network.groups), largest), np.int64))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def draw_process(seed, t, k, processes, state, spikes, n):
     """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
     if t < processes.start[k] or t >= processes.stop[k]:

@@ -32,32 +32,34 @@ _SMALLEST_UNIT = 1e-20  # a trace's unit is renewed before numbers stored in it 
 _TINY = 1e-30
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, inline="always")
 def clip(w, w_max):
     """w within [0, w_max]; NaN stays NaN."""
     w = w if not w < 0 else w_max * 0
     return w if not w > w_max else w_max
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def arrive_static(spikes, row_start, target, weight, g):
     """g (n_post,) of one receptor += the weight of each arriving spike's neuron, at all its targets."""
     for j in spikes:
         w = weight[j]
-        for k in range(row_start[j], row_start[j + 1]):
-            g[target[k]] += w
+        for i in target[row_start[j] : row_start[j + 1]]:
+            g[i] += w
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def arrive_plastic(spikes, row_start, target, gain, w, g):
     """As `arrive_static`, each synapse with its own weight."""
     base = row_start[0]
     for j in spikes:
-        for k in range(row_start[j], row_start[j + 1]):
-            g[target[k]] += gain * w[k - base]
+        first, last = row_start[j], row_start[j + 1]
+        targets, weights = target[first:last], w[first - base : last - base]
+        for k in range(len(targets)):
+            g[targets[k]] += gain * weights[k]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def arrive_and_learn(
     on_pre, p, spikes, row_start, target, gain, w_max, w, g, pre, post, pre2, post2, unit, v, c_exc, c_inh
 ):
@@ -67,17 +69,19 @@ def arrive_and_learn(
     limit = w_max[0]
     for j in spikes:
         x_pre, x_pre2 = w.dtype.type(pre[j] * unit[X_PRE]), w.dtype.type(pre2[j] * unit[X_PRE2])
-        for k in range(row_start[j], row_start[j + 1]):
-            i = target[k]
-            old = w[k - base]
+        first, last = row_start[j], row_start[j + 1]
+        targets, weights = target[first:last], w[first - base : last - base]
+        for k in range(len(targets)):
+            i = targets[k]
+            old = weights[k]
             g[i] += gain * old
             change = on_pre(
                 old, x_pre, post[i] * unit_post, x_pre2, post2[i] * unit_post2, v[i], c_exc[i], c_inh[i], m, p
             )
-            w[k - base] = clip(w.dtype.type(old + change), limit)
+            weights[k] = clip(w.dtype.type(old + change), limit)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def arrive_without_rule(
     spikes, row_start, target, gain, w_max, w, g, pre, post, pre2, post2, unit, v, c_exc, c_inh
 ):
@@ -85,7 +89,7 @@ def arrive_without_rule(
     arrive_plastic(spikes, row_start, target, gain, w, g)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def fire_and_learn(
     on_post, p, spikes, column_start, synapse, source, w_max, w, pre, post, pre2, post2, unit, v, c_exc, c_inh
 ):
@@ -94,8 +98,10 @@ def fire_and_learn(
     limit = w_max[0]
     for i in spikes:
         x_post, x_post2 = w.dtype.type(post[i] * unit[X_POST]), w.dtype.type(post2[i] * unit[X_POST2])
-        for k in range(column_start[i], column_start[i + 1]):
-            j, s = source[k], synapse[k]
+        first, last = column_start[i], column_start[i + 1]
+        sources, synapses = source[first:last], synapse[first:last]
+        for k in range(len(sources)):
+            j, s = sources[k], synapses[k]
             old = w[s]
             change = on_post(
                 old, pre[j] * unit_pre, x_post, pre2[j] * unit_pre2, x_post2, v[i], c_exc[i], c_inh[i], m, p
@@ -103,7 +109,7 @@ def fire_and_learn(
             w[s] = clip(w.dtype.type(old + change), limit)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def advance_trace(spikes, stored, unit, decay, k, x):
     """Trace x of plastic pathway k counts these spikes, then decays; a trace that no rule reads has decay -1."""
     factor = decay[k, x]
@@ -119,7 +125,7 @@ def advance_trace(spikes, stored, unit, decay, k, x):
         unit[k, x] = 1.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def emit(t, seed, layout, processes, n, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
     slot = t % len(ring.count)
@@ -146,7 +152,7 @@ def emit(t, seed, layout, processes, n, inputs, ring):
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, inline="always")
 def spikes_of(t, group, ring):
     """Indices of the neurons or afferents of a group that spiked at step t, within the group."""
     slot = t % len(ring.count)
@@ -154,7 +160,7 @@ def spikes_of(t, group, ring):
     return ring.spikes[slot, a : a + ring.count[slot, group]]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def fetch_rows(t, layout, wiring, plastic, ring):
     """Begin to load the synapses of the spikes that will arrive at step t."""
     for pathway in range(len(layout.pathway)):
@@ -171,7 +177,23 @@ def fetch_rows(t, layout, wiring, plastic, ring):
                     prefetch(plastic.w, base + min(s, last))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+def fetch_columns(t, layout, wiring, ring):
+    """Begin to load where the incoming plastic synapses of the neurons lie that have just spiked."""
+    for pathway in range(len(layout.pathway)):
+        row = layout.pathway[pathway]
+        k = row[PLASTIC]
+        if k >= 0:
+            for i in spikes_of(t, row[POST], ring):
+                first_column = wiring.column_first[k] + i
+                first, last = wiring.column_start[first_column], wiring.column_start[first_column + 1]
+                for s in range(first, last + 15, 16):
+                    prefetch(wiring.column_synapse, min(s, last))
+                for s in range(first, last + 31, 32):
+                    prefetch(wiring.column_source, min(s, last))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
     """Spikes arrive; plastic pathways learn, unless `learning` is False; traces count and decay."""
     for pathway in range(len(layout.pathway)):
@@ -212,7 +234,7 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
         advance_trace(fired, post2, plastic.unit, plastic.decay, k, X_POST2)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def record(t, layout, ring, log):
     """Update the watched population's rate and the spike log; the status."""
     q = log.watched
@@ -230,13 +252,15 @@ def record(t, layout, ring, log):
     return ALIVE if log.rate_hz[0] > log.low and log.rate_hz[0] < log.high else LEFT_BAND
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 def live(first, last, learn_until, seed, layout, processes, wiring, n, inputs, plastic, ring, log, parameters):
     """Steps first..last-1, or until a blow-up; the number of steps lived so far and the status."""
     for t in range(first, last):
         fetch_rows(t, layout, wiring, plastic, ring)
         if not emit(t, seed, layout, processes, n, inputs, ring):
             return t, NOT_FINITE
+        if t < learn_until:
+            fetch_columns(t, layout, wiring, ring)
         transmit(t, t < learn_until, layout, wiring, n, plastic, ring, parameters)
         status = record(t, layout, ring, log)
         if status != ALIVE:
