@@ -7,7 +7,7 @@ that are never the official ones, and keeps the run directory, so that a learner
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -79,11 +79,16 @@ class Problem:
         return tuple(TRAINING_SEED_BASE + int(s) for s in drawn)
 
     def losses(
-        self, thetas: Tensor, seeds: Sequence[int] | None = None, engine: str | None = None
+        self,
+        thetas: Tensor,
+        seeds: Sequence[int] | None = None,
+        engine: str | None = None,
+        conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> Tensor:
         """Finite losses (n_rules, n_lifetimes) of θ (n_rules, d), charged to the budget.
 
         Fresh training seeds are drawn unless `seeds` are given. `engine="torch"` is differentiable in θ.
+        `conditions` fix lifetimes' conditions by name, for all or one object each.
         Raises BudgetExceeded, and runs nothing, when fewer lifetimes are left than the call needs.
         """
         thetas = torch.as_tensor(thetas)
@@ -103,7 +108,7 @@ class Problem:
             raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
         outcome = self.task.run(
             (self.family, thetas), chosen, engine or self.engine, device=self.device, threads=self.threads,
-            metrics=False,
+            conditions=conditions, metrics=False,
         )  # fmt: skip
         self.lifetimes_spent += needed
         self.simulated_s += outcome.simulated_s

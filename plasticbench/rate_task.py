@@ -100,8 +100,8 @@ class RateTask(Task):
     def _default_arrays(self) -> dict[str, Tensor]:
         return {a.name: torch.zeros((1, *a.shape), dtype=torch.float64) for a in self.network.slow_arrays}
 
-    def worst_blow_up_loss(self) -> float:
-        return 2.0 * self.blow_up_scale
+    def blow_up_losses(self) -> tuple[float, float]:
+        return self.blow_up_scale, 2.0 * self.blow_up_scale
 
     def _draw(self, seeds: tuple[int, ...], fixed: list[dict[str, Any]]) -> RateLives:
         lives = [self._draw_one(seed, f) for seed, f in zip(seeds, fixed, strict=True)]

@@ -135,8 +135,8 @@ class Task(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def worst_blow_up_loss(self) -> float:
-        """The loss of a lifetime that blows up at once: no lifetime scores worse by blowing up."""
+    def blow_up_losses(self) -> tuple[float, float]:
+        """The loss of a lifetime that blows up at its very end, and of one that blows up at once."""
 
     # ------------------------------------------------------------ living
 

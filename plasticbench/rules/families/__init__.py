@@ -11,12 +11,13 @@ from typing import Any
 from plasticbench.errors import RuleError
 from plasticbench.rules.families.base import Coordinate, Family, TemplateFamily
 from plasticbench.rules.families.doublet import Doublet
+from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
 from plasticbench.rules.families.polynomial import Polynomial
 from plasticbench.rules.families.with_arrays import WithArrays
 
 _FAMILIES: Mapping[str, type[TemplateFamily]] = MappingProxyType(
-    {family.name: family for family in (Polynomial, Doublet, MLP)}
+    {family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP)}
 )
 
 
@@ -48,6 +49,7 @@ __all__ = [
     "Coordinate",
     "Doublet",
     "Family",
+    "HebbianDecay",
     "Polynomial",
     "TemplateFamily",
     "WithArrays",
