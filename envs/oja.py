@@ -126,8 +126,8 @@ register(
         summary="A linear neuron with 39 inputs; its weights should become the data's first principal component.",
         eigenvalues=FULL_SPECTRUM,
         n_steps=1000,
-        null_loss=1.0,
-        reference_loss=0.1,
+        null_loss=1.10294,
+        reference_loss=0.121443,
     )
 )
 register(
@@ -137,8 +137,8 @@ register(
         summary="A linear neuron with 3 inputs; its weights should become the data's first principal component.",
         eigenvalues=MINI_SPECTRUM,
         n_steps=200,
-        null_loss=1.0,
-        reference_loss=0.01,
+        null_loss=0.936599,
+        reference_loss=0.012441,
     )
 )
 register(
@@ -151,7 +151,7 @@ register(
         presentation="stream",
         learning_rate=0.01,
         reference_rule="oja-online",
-        null_loss=1.0,
-        reference_loss=0.1,
+        null_loss=1.10294,
+        reference_loss=0.491922,
     )
 )

@@ -79,7 +79,7 @@ register(
         reference_rule="oja",
         families=("polynomial", "mlp"),
         n_steps=1000,
-        null_loss=1.0,
-        reference_loss=0.1,
+        null_loss=1.21603,
+        reference_loss=0.0337530,
     )
 )

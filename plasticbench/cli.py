@@ -56,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("learn", "let a learner find a rule")
     p.add_argument("--task", required=True, metavar="ID")
     p.add_argument("--learner", required=True, metavar="NAME|module:Class")
-    p.add_argument("--family", metavar="F", help="search space (default: the task's first)")
+    p.add_argument("--family", metavar="F[,K=V…]", help="search space (default: the task's first)")
     p.add_argument("--budget", type=_positive, default=20_000, metavar="LIFETIMES")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--repeat", type=_positive, default=1, metavar="N", help="runs with seeds SEED, SEED+1, …")

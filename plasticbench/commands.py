@@ -144,9 +144,9 @@ def describe_result(result: Result) -> str:
 
 
 def run_learn(arguments: Namespace) -> None:
-    from .runs import learn, repeat
+    from .runs import learn, named_value, repeat
 
-    options = dict(_option(text) for text in arguments.option)
+    options = dict(named_value(text, "option") for text in arguments.option)
     if arguments.workers is not None:
         options["workers"] = arguments.workers
     bar = _Bar("learning", "life")
@@ -170,16 +170,6 @@ def run_learn(arguments: Namespace) -> None:
     print()
     print(describe_result(result))
     print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise PlasticbenchError(f"option: {text!r} is not of the form name=value")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
 
 
 def run_submit(arguments: Namespace) -> None:

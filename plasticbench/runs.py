@@ -14,8 +14,9 @@ from .evaluation import evaluate
 from .files import write_text
 from .learning import Problem
 from .result import Result, versions
-from .rules import Rule, load_rule
+from .rules import Family, Rule, load_rule
 from .run_directory import RunDirectory
+from .task import Task
 
 
 def learn(
@@ -36,11 +37,11 @@ def learn(
     Raises PlasticbenchError for an unknown task, learner, family or option, or if `out` holds another run.
     """
     task = registry.task(task_id)
-    search_space = task.make_family(family)
+    search_space = _family(task, family)
     instance = _construct(learner, options or {})
     settings = {
         "task": task.id, "task_hash": task.spec_hash, "learner": learner, "options": options or {},
-        "family": search_space.name, "budget": budget, "seed": seed, "engine": engine, "device": device,
+        "family": family or search_space.name, "budget": budget, "seed": seed, "engine": engine, "device": device,
         "versions": versions(),
     }  # fmt: skip
     run = RunDirectory(out, settings, resume)
@@ -59,7 +60,7 @@ def learn(
     learned = {
         "learner": learner,
         "options": options or {},
-        "family": search_space.name,
+        "family": family or search_space.name,
         "seed": seed,
         "training_tasks": [task.id],
         "lifetimes": problem.lifetimes_spent,
@@ -98,6 +99,25 @@ class _ReportingProblem(Problem):
         if self.progress is not None:
             self.progress(self.lifetimes_spent, self.budget)
         return losses
+
+
+def named_value(text: str, field: str) -> tuple[str, Any]:
+    """`name=value`, the value read as JSON where it is JSON and as text otherwise."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise PlasticbenchError(f"{field}: {text!r} is not of the form name=value")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _family(task: Task, text: str | None) -> Family:
+    """A task's family from `name` or `name,option=value,…`."""
+    if text is None:
+        return task.make_family()
+    name, *options = text.split(",")
+    return task.make_family(name, **dict(named_value(option, "family") for option in options))
 
 
 def _construct(learner: str, options: dict[str, Any]) -> Any:
