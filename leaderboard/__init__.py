@@ -3,9 +3,12 @@
 from .board import Board, open_board
 from .catalogue import Catalogue, Measurement, installed
 from .entry import Entry
+from .errata import verify_all
 from .intake import validate_path
 from .schema import Problem
+from .standings import place_of
 from .submission import DuplicateEntry, SubmissionError, submit
+from .tables import board_json, board_table
 from .verification import Verification, verify
 
 __all__ = [
@@ -17,9 +20,13 @@ __all__ = [
     "Problem",
     "SubmissionError",
     "Verification",
+    "board_json",
+    "board_table",
     "installed",
     "open_board",
+    "place_of",
     "submit",
     "validate_path",
     "verify",
+    "verify_all",
 ]

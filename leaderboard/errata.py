@@ -34,7 +34,7 @@ def verify_all(
     *,
     everything: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
-) -> list[Change]:
+) -> Errata:
     """Verify every entry that has no verdict under its task's current hash; `everything`: all entries.
 
     An entry that cannot be run is reported with its error and does not stop the others. `progress` is called with
@@ -52,7 +52,7 @@ def verify_all(
         if progress is not None:
             progress(number, len(due), entry.name)
         changes.append(_verified_again(entry, opened, hashes[entry.task_id]))
-    return changes
+    return Errata(tuple(changes))
 
 
 def _verified_again(entry: Entry, board: Board, task_hash: str) -> Change:
@@ -68,8 +68,20 @@ def _verified_again(entry: Entry, board: Board, task_hash: str) -> Change:
     )
 
 
+@dataclass(frozen=True)
+class Errata:
+    """What `verify_all` changed; as text, a table of before and after."""
+
+    changes: tuple[Change, ...]
+
+    def __str__(self) -> str:
+        if not self.changes:
+            return "every entry has a verdict under its task's current version"
+        return errata_table(self.changes)
+
+
 def errata_table(changes: Sequence[Change]) -> str:
-    """The before/after table of `verify_all`, as text."""
+    """Changes before and after, as a text table."""
     rows = [
         (
             change.name,

@@ -122,5 +122,18 @@ def entry_data(result: Mapping[str, Any], about: Mapping[str, Any] | None = None
         "task": copied.pop("task", None),
         "rule": rule.get("name"),
         **copied,
-        "provenance": {**provenance, **result.get("learned", {}), **(about or {})},
+        "provenance": {**provenance, **_origin(result.get("learned", {})), **(about or {})},
     }
+
+
+def _origin(learned: Mapping[str, Any]) -> dict[str, Any]:
+    """A learner run's account of itself, as an entry tells it; what is not known stays for the schema to refuse."""
+    rest = dict(learned)
+    origin: dict[str, Any] = {}
+    if isinstance(rest.get("learner"), str):
+        told = {name: rest.pop(name) for name in ("family", "seed", "options") if name in rest}
+        origin["learner"] = {"name": rest.pop("learner"), **told}
+        origin["training_seeds"] = "drawn by the run from its seed; never official ones"
+    cost = {"lifetimes": "lifetimes", "simulated_s": "simulated_s", "seconds": "wall_s"}
+    paid = {name: rest.pop(key) for key, name in cost.items() if key in rest}
+    return {**origin, **({"cost": paid} if paid else {}), **rest}

@@ -37,7 +37,7 @@ class Ranking:
     order: np.ndarray  # (n,) indices, best first; equal values keep the given order
     rank_low: np.ndarray  # (n,) best rank that the data allow, from 1
     rank_high: np.ndarray  # (n,) worst rank that the data allow
-    groups: tuple[str, ...]  # letters of each rule; sharing one = indistinguishable
+    groups: tuple[tuple[str, ...], ...]  # letters of each rule; sharing one = indistinguishable
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ def compare(values: np.ndarray, resampled: np.ndarray, tail: float) -> Ranking:
     )
 
 
-def letters(better: np.ndarray, order: np.ndarray) -> tuple[str, ...]:
+def letters(better: np.ndarray, order: np.ndarray) -> tuple[tuple[str, ...], ...]:
     """Compact letter display by insertion and absorption: share a letter exactly where neither is better."""
     n = len(better)
     columns: list[frozenset[int]] = [frozenset(range(n))] if n else []
@@ -129,10 +129,7 @@ def letters(better: np.ndarray, order: np.ndarray) -> tuple[str, ...]:
     place = {int(index): position for position, index in enumerate(order)}
     columns.sort(key=lambda column: sorted(place[member] for member in column))
     names = [_letter(k) for k in range(len(columns))]
-    joiner = "" if len(columns) <= 26 else " "
-    return tuple(
-        joiner.join(name for name, c in zip(names, columns, strict=True) if i in c) for i in range(n)
-    )
+    return tuple(tuple(name for name, c in zip(names, columns, strict=True) if i in c) for i in range(n))
 
 
 def _letter(k: int) -> str:

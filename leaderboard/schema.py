@@ -54,7 +54,7 @@ def _in_words(error: jsonschema.ValidationError) -> Iterator[Problem]:
         for key in found:
             if key not in offered:
                 yield Problem(
-                    f"{path}.{_short(key)}".lstrip("."),
+                    f"{path}.{_short(str(key))[1:-1]}".lstrip("."),
                     f"is not a field here; fields are {', '.join(offered)}",
                 )
     else:

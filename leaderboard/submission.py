@@ -7,7 +7,7 @@ entry or learns that it is there already; nothing is ever overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,21 @@ def submit(
     result_path: str | Path,
     board_dir: str | Path | None = None,
     *,
+    authors: str | Sequence[str] = (),
     about: Mapping[str, Any] | None = None,
     catalogue: Catalogue | None = None,
 ) -> Path:
     """Put a result (the file that `evaluate --out` writes) on a board and return the entry's folder.
 
-    `about` adds to what the result says of its rule's origin: authors, reference, learner, training_tasks,
-    training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
+    `authors` are names, as a list or with commas between. `about` adds to what the result says of its rule's
+    origin: reference, learner, training_tasks, training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
     PlasticbenchError; the board is then as it was.
     """
     path = Path(result_path)
     board = open_board(board_dir, catalogue)
+    listed = authors.split(",") if isinstance(authors, str) else list(authors)
+    named = [name.strip() for name in listed if name.strip()]
+    about = {**({"authors": named} if named else {}), **(about or {})}
     try:
         result = strict_json.read(path, MAX_RESULT_BYTES)
     except strict_json.JsonError as error:

@@ -48,6 +48,9 @@ class Verification:
     def reason(self) -> str:
         return self.record["reason"]
 
+    def __str__(self) -> str:
+        return f"{self.entry.name}: {self.state}\n  {self.reason}\n  {self.path}"
+
 
 def verify(
     entry: str | Path | Entry, board: Board | str | Path | None = None, *, catalogue: Catalogue | None = None

@@ -33,6 +33,7 @@ class SmallTask:
     score_scale: str = "linear"
     pathways: tuple[str, ...] = ("ff",)
     engines: tuple[str, ...] = ("cpu", "torch")
+    fails: str = ""  # the rule that fails here without bound
 
     @property
     def spec_hash(self) -> str:
@@ -56,7 +57,8 @@ def life(task: SmallTask, rule, seed: int) -> float:
     """The loss of one lifetime."""
     numbers = rule.for_pathway("ff").parameters
     own = numbers.get("noise", 0.0) * uniform(task.spec_hash, rule.hash, seed)
-    return numbers["base"] + 0.05 * uniform(task.spec_hash, seed) + own
+    failure = 1e6 if rule.name == task.fails else 0.0
+    return numbers["base"] + 0.05 * uniform(task.spec_hash, seed) + own + failure
 
 
 def measure(task, rules, seeds, engine) -> Measurement:

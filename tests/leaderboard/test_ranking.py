@@ -40,7 +40,7 @@ def test_pairing_separates_what_shared_difficulty_hides():
     result = ranking.rank(losses)
     assert result.intervals[0, 1] > result.intervals[1, 0]  # the rules' own intervals overlap
     assert result.better[0, 1]
-    assert result.groups == ("a", "b")
+    assert result.groups == (("a",), ("b",))
     assert (result.rank_low.tolist(), result.rank_high.tolist()) == ([1, 2], [1, 2])
 
 
@@ -96,4 +96,4 @@ def test_an_empty_table_and_a_single_lifetime_are_no_special_case():
 
 def test_many_groups_get_more_than_26_letters():
     losses = np.arange(30.0)[:, None] + 1e-3 * np.random.default_rng(8).normal(size=(30, 10))
-    assert ranking.rank(losses).groups[29] == "ad"
+    assert ranking.rank(losses).groups[29] == ("ad",)

@@ -174,7 +174,7 @@ def test_errata_take_entries_out_and_verify_all_brings_them_back(tmp_path, catal
     hash_now = changed.tasks[TASK].spec_hash
     (entry,) = open_board(board, changed).entries
     assert entry.state(hash_now) == "stale"
-    (change,) = verify_all(open_board(board, changed))
+    (change,) = verify_all(open_board(board, changed)).changes
     assert (change.state_before, change.state_after) == ("stale", "verified")
     assert change.loss_before != change.loss_after
     table = errata_table([change])
@@ -183,7 +183,7 @@ def test_errata_take_entries_out_and_verify_all_brings_them_back(tmp_path, catal
     (entry,) = open_board(board, changed).entries
     assert entry.state(hash_now) == "verified"
     assert np.isclose(entry.measured(hash_now)[0].mean(), change.loss_after)
-    assert verify_all(open_board(board, changed)) == []
+    assert verify_all(open_board(board, changed)).changes == ()
 
 
 def test_one_entry_that_cannot_run_does_not_stop_the_others(tmp_path, catalogue):
@@ -195,7 +195,7 @@ def test_one_entry_that_cannot_run_does_not_stop_the_others(tmp_path, catalogue)
             raise PlasticbenchError("rule: no engine can run it")
         return measure(task, rules, seeds, engine)
 
-    changes = verify_all(open_board(tmp_path / "board", replace(catalogue, measure=breaks)))
+    changes = verify_all(open_board(tmp_path / "board", replace(catalogue, measure=breaks))).changes
     assert {change.name.split("/")[1][:3]: change.state_after for change in changes} == {
         "bad": "self-reported",
         "goo": "verified",

@@ -1,0 +1,167 @@
+"""The board as text and as JSON, for the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .board import Board, open_board
+from .standings import (
+    Standing,
+    TaskStandings,
+    TrackStandings,
+    task_standings,
+    track_standings,
+    tracks,
+)
+from .text_table import text_table
+
+
+def board_table(board: Board | str | Path | None = None, task_id: str | None = None) -> str:
+    """The ranking of one task, or of every task that has entries and of every track."""
+    opened = board if isinstance(board, Board) else open_board(board)
+    if task_id is not None:
+        return _task_text(task_standings(opened, task_id)) + _broken_text(opened)
+    tables = {i: task_standings(opened, i) for i in opened.catalogue.tasks}
+    parts = [_task_text(table) for table in tables.values() if table.ranked or table.unranked]
+    for track in tracks(opened):
+        parts += _track_text(track_standings(opened, track, tables))
+    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + _broken_text(opened)
+
+
+def _task_text(table: TaskStandings) -> str:
+    task = table.task
+    lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
+    header = ("rank", "group", "rule", "score", "95 %", "loss", "mid 50 %", "blow-ups", "learned in", "learner")
+    if table.ranked:
+        lines.append(text_table(header, [_cells(standing) for standing in table.ranked]))
+    else:
+        lines.append("no verified entry")
+    for state in ("self-reported", "stale", "rejected"):
+        rows = [standing for standing in table.unranked if standing.state == state]
+        if rows:
+            lines.append(f"\nnot ranked, {state}:")
+            lines += [f"  {row.entry.slug}: {_why(row)}" for row in rows]
+    return "\n".join(lines)
+
+
+def _cells(standing: Standing) -> tuple[str, ...]:
+    cost = standing.cost
+    return (
+        rank_text(standing.rank),
+        "".join(standing.group),
+        standing.name,
+        f"{standing.score:.3f}",
+        f"{standing.score_interval[0]:.3f} to {standing.score_interval[1]:.3f}",
+        f"{standing.loss:.5g}",
+        f"{standing.loss_iqm:.5g}",
+        f"{standing.n_blown_up}/{standing.n_lifetimes}",
+        "-" if not cost else f"{cost:,} lives",
+        standing.entry.provenance.get("learner", {}).get("name", "by hand"),
+    )
+
+
+def rank_text(rank: tuple[int, int] | None) -> str:
+    """A rank with its uncertainty: 1, 2-4, or - where there is none."""
+    if rank is None:
+        return "-"
+    low, high = rank
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _why(standing: Standing) -> str:
+    """One line on an entry that is not ranked."""
+    record = standing.entry.records[-1] if standing.entry.records else None
+    if standing.state == "rejected" and record is not None:
+        return record["reason"]
+    if standing.state == "stale":
+        return "measured under another version of the task; plasticbench verify --all measures it again"
+    return f"claims loss {standing.loss:.5g}, score {standing.score:.3f}"
+
+
+def _track_text(table: TrackStandings) -> list[str]:
+    rows = [row for row in table.rows if row.overall is not None and row.interval is not None]
+    if not rows or len(table.tasks) < 2:
+        return []
+    cells = [
+        (
+            rank_text(row.rank),
+            "".join(row.group),
+            row.name,
+            f"{row.overall:.3f}",
+            f"{row.interval[0]:.3f} to {row.interval[1]:.3f}",
+        )
+        for row in rows
+        if row.interval is not None
+    ]
+    title = f"track {table.track}: mean score over its {len(table.tasks)} tasks"
+    return [title + "\n" + text_table(("rank", "group", "rule", "score", "95 %"), cells)]
+
+
+def _broken_text(board: Board) -> str:
+    lines = [f"  {name}: {problem}" for name, problem in sorted(board.broken.items())]
+    return "\n\nnot shown, broken:\n" + "\n".join(lines) if lines else ""
+
+
+def board_json(board: Board | str | Path | None = None, task_id: str | None = None) -> dict[str, Any]:
+    """Every standing as one JSON object: tasks, tracks, and entries that are broken."""
+    opened = board if isinstance(board, Board) else open_board(board)
+    ids = [opened.catalogue.task(task_id).id] if task_id is not None else list(opened.catalogue.tasks)
+    tables = {i: task_standings(opened, i) for i in ids}
+    found: dict[str, Any] = {"tasks": [_task_json(table) for table in tables.values()]}
+    if task_id is None:
+        found["tracks"] = [_track_json(track_standings(opened, track, tables)) for track in tracks(opened)]
+    found["broken"] = dict(sorted(opened.broken.items()))
+    return found
+
+
+def _task_json(table: TaskStandings) -> dict[str, Any]:
+    task = table.task
+    return {
+        "id": task.id,
+        "task_hash": task.spec_hash,
+        "null_loss": task.null_loss,
+        "reference_rule": task.reference_rule,
+        "reference_loss": task.reference_loss,
+        "entries": [_standing_json(standing) for standing in (*table.ranked, *table.unranked)],
+    }
+
+
+def _standing_json(standing: Standing) -> dict[str, Any]:
+    return {
+        "entry": standing.entry.name,
+        "rule": standing.name,
+        "rule_hash": standing.entry.data["rule_hash"],
+        "state": standing.state,
+        "rank": None if standing.rank is None else list(standing.rank),
+        "group": list(standing.group),
+        "loss": standing.loss,
+        "loss_interval": list(standing.loss_interval),
+        "loss_interquartile_mean": standing.loss_iqm,
+        "score": standing.score,
+        "score_interval": list(standing.score_interval),
+        "score_interquartile_mean": standing.score_iqm,
+        "lifetimes": standing.n_lifetimes,
+        "blow_ups": standing.n_blown_up,
+        "cost_lifetimes": standing.cost,
+        "provenance": standing.entry.provenance,
+    }
+
+
+def _track_json(table: TrackStandings) -> dict[str, Any]:
+    return {
+        "track": table.track,
+        "tasks": [task.id for task in table.tasks],
+        "rules": [
+            {
+                "rule": row.name,
+                "rule_hash": row.rule_hash,
+                "scores": {task_id: standing.score for task_id, standing in row.standings.items()},
+                "score": row.overall,
+                "score_interval": None if row.interval is None else list(row.interval),
+                "rank": None if row.rank is None else list(row.rank),
+                "group": list(row.group),
+            }
+            for row in table.rows
+        ],
+    }

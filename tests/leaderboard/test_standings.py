@@ -1,0 +1,99 @@
+"""The tables: who is ranked, who is not and why, and where an entry stands."""
+
+import json
+
+from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
+
+from plasticbench.leaderboard import board_json, board_table, open_board, place_of, submit, verify
+from plasticbench.leaderboard.standings import task_standings, track_standings
+
+SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
+
+
+def fill(tmp_path, catalogue, rules, task_ids=(SMALL,), verified=True):
+    for task_id in task_ids:
+        for rule in rules:
+            result = tmp_path / "result.json"
+            result.write_text(json.dumps(result_json(catalogue, rule, task_id)))
+            path = submit(result, tmp_path / "board", catalogue=catalogue)
+            if verified:
+                verify(path, tmp_path / "board", catalogue=catalogue)
+    return open_board(tmp_path / "board", catalogue)
+
+
+def test_only_verified_entries_are_ranked(tmp_path, catalogue):
+    fill(tmp_path, catalogue, [rule_json("good", 0.2), rule_json("bad", 0.5)])
+    board = fill(tmp_path, catalogue, [rule_json("best-if-true", 0.1)], verified=False)
+    table = task_standings(board, SMALL)
+    assert [row.name for row in table.ranked] == ["good", "bad"]
+    assert [(row.name, row.state, row.rank) for row in table.unranked] == [
+        ("best-if-true", "self-reported", None)
+    ]
+    assert "not ranked, self-reported" in board_table(board, SMALL)
+
+
+def test_an_entry_of_an_older_task_leaves_the_ranking_by_itself(tmp_path, catalogue):
+    fill(tmp_path, catalogue, [rule_json("good", 0.2)])
+    board = open_board(tmp_path / "board", newer(catalogue, SMALL))
+    assert task_standings(board, SMALL).ranked == ()
+    assert task_standings(board, SMALL).unranked[0].state == "stale"
+
+
+def test_a_track_ranks_rules_that_lived_through_all_of_it(tmp_path, catalogue):
+    fill(tmp_path, catalogue, [rule_json("both", 0.3), rule_json("better", 0.2)], (SMALL, OTHER))
+    board = fill(tmp_path, catalogue, [rule_json("one-only", 0.1)])
+    rows = track_standings(board, "rate").rows
+    assert [(row.name, row.rank) for row in rows] == [("better", (1, 1)), ("both", (2, 2)), ("one-only", None)]
+    assert list(rows[2].standings) == [SMALL]
+    low, high = rows[0].interval
+    assert low < rows[0].overall < high
+
+
+def test_one_unbounded_failure_does_not_decide_a_track(tmp_path):
+    catalogue = make_catalogue(SmallTask(SMALL), SmallTask(OTHER, fails="brilliant-once"))
+    rules = [rule_json("brilliant-once", 0.1), rule_json("bad", 1.5)]
+    rows = track_standings(fill(tmp_path, catalogue, rules, (SMALL, OTHER)), "rate").rows
+    assert [row.name for row in rows] == ["brilliant-once", "bad"]
+
+
+def test_duplicates_share_rank_and_group_on_the_board(tmp_path, catalogue):
+    rules = [rule_json("original", 0.2), rule_json("copy", 0.2), rule_json("other", 0.5)]
+    rows = task_standings(fill(tmp_path, catalogue, rules), SMALL).ranked
+    by_name = {row.name: (row.rank, row.group) for row in rows}
+    assert by_name["original"] == by_name["copy"] == ((1, 2), ("a",))
+    assert by_name["other"] == ((3, 3), ("b",))
+
+
+def test_place_of_a_new_entry_among_the_verified(tmp_path, catalogue):
+    fill(tmp_path, catalogue, [rule_json("good", 0.2), rule_json("bad", 0.5)])
+    board = fill(tmp_path, catalogue, [rule_json("mine", 0.3)], verified=False)
+    mine = next(e for e in board.entries if e.data["rule"] == "mine")
+    place = place_of(mine, board)
+    assert (place.rank, place.n_ranked, place.tied_with) == ((2, 2), 3, ())
+    assert str(place).startswith("would be 2 of 3 on plasticbench/Small-v0")
+    verify(mine, board)
+    assert str(place_of(mine.slug, open_board(tmp_path / "board", catalogue))).startswith("is 2 of 3")
+
+
+def test_board_json_is_json_and_complete(tmp_path, catalogue):
+    board = fill(tmp_path, catalogue, [rule_json("good", 0.2)], (SMALL, OTHER))
+    data = json.loads(json.dumps(board_json(board), allow_nan=False))
+    assert [task["id"] for task in data["tasks"]] == list(catalogue.tasks)
+    assert data["tracks"][0]["rules"][0]["rule"] == "good"
+    task = catalogue.tasks[SMALL]
+    rule = board.entries[0].folder / "rule.json"
+    losses = [life(task, catalogue.load_rule(rule), seed) for seed in task.official_seeds]
+    assert abs(data["tasks"][0]["entries"][0]["loss"] - sum(losses) / len(losses)) < 1e-12
+
+
+def test_an_empty_board_says_how_to_fill_it(tmp_path, catalogue):
+    assert "submit" in board_table(open_board(tmp_path / "none", catalogue))
+
+
+def test_a_broken_entry_is_named_and_hides_nothing_else(tmp_path, catalogue):
+    board = fill(tmp_path, catalogue, [rule_json("good", 0.2), rule_json("broken", 0.5)])
+    broken = next(e for e in board.entries if e.data["rule"] == "broken")
+    (broken.folder / "entry.json").write_text("{")
+    text = board_table(open_board(tmp_path / "board", catalogue))
+    assert "good" in text
+    assert f"{broken.name}: entry.json: is not JSON" in text
