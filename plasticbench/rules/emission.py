@@ -2,7 +2,8 @@
 
 The generated text contains only instruction numbers, argument names and literals that come from the parsed,
 whitelisted tree. A numba module that holds it must import `math` and `numpy as np`, and compile with
-`error_model="numpy"` (so that 1/0 is inf, as in torch) and without `fastmath` (so that NaN stays NaN).
+`error_model="numpy"` (so that 1/0 is inf, as in torch) and without fast-math flags that assume away NaN or
+infinity.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Event(ABC):
 
 @dataclass(frozen=True)
 class ExpressionEvent(Event):
-    """An expression whose names are variables, or parameters that stand in the order of `parameter_names`."""
+    """An expression of variables, and of parameters that are the first columns, in this order."""
 
     program: Program
     parameter_names: tuple[str, ...]
@@ -62,7 +62,7 @@ class ExpressionEvent(Event):
     def evaluate(self, variables: Mapping[str, Tensor], parameters: Tensor) -> Tensor:
         values = dict(variables)
         columns = parameter_columns(variables, parameters)
-        values.update(zip(self.parameter_names, columns, strict=True))
+        values.update(zip(self.parameter_names, columns[: len(self.parameter_names)], strict=True))
         result = self.program.evaluate(values)
         if isinstance(result, Tensor):
             return result

@@ -245,7 +245,7 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
 
 
 def _inline(array: np.ndarray) -> dict[str, Any]:
-    content = np.ascontiguousarray(array, dtype="<f4").tobytes()
+    content = np.asarray(array, dtype="<f4").tobytes()
     return {"shape": list(array.shape), "float32": base64.b64encode(content).decode("ascii")}
 
 
@@ -260,7 +260,7 @@ def save_rule(rule: Rule, path: str | Path) -> None:
         if rule.arrays:
             stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "rule"
             data["arrays"] = f"{stem[:80]}.safetensors"
-            arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in rule.arrays.items()}
+            arrays = {name: np.asarray(array, np.float32, order="C") for name, array in rule.arrays.items()}
             _write(path.with_name(data["arrays"]), safetensors.numpy.save(arrays))
         _write(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:

@@ -80,7 +80,7 @@ class Rule:
             content[key] = [dict(pathway.traces), events, dict(pathway.parameters), network]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
         for name in sorted(self.arrays):
-            array = np.ascontiguousarray(self.arrays[name], dtype="<f4")
+            array = np.asarray(self.arrays[name], dtype="<f4", order="C")
             digest.update(f"{name}{array.shape}".encode() + array.tobytes())
         return digest.hexdigest()
 

@@ -1,7 +1,7 @@
 """Hebbian plasticity with decay: A ← λA + η h xᵀ, as Δw = η post·pre − decay·w with decay = 1 − λ.
 
-Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), equation 2 (HebbFF). Learners usually train it together with the
-task's slow weights.
+Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), equation 2 (HebbFF). Learners usually train it together
+with the task's slow weights.
 """
 
 from __future__ import annotations
