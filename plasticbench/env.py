@@ -14,6 +14,7 @@ from .errors import PlasticbenchError
 from .registry import task as find_task
 from .render import LifeHistory, figure_to_array
 from .simulation.random import check_seed
+from .task import Task
 
 _BOUND = 1e9  # observations and actions are unbounded in principle; Gymnasium's checks ask for finite boxes
 _OPTIONS = ("conditions", "arrays")
@@ -30,10 +31,10 @@ class PlasticityEnv(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
 
-    def __init__(self, task_id: str, render_mode: str | None = None):
+    def __init__(self, task_id: str | Task, render_mode: str | None = None):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise PlasticbenchError(f"render_mode: {render_mode!r} is not one of rgb_array, human")
-        self.task = find_task(task_id)
+        self.task = task_id if isinstance(task_id, Task) else find_task(task_id)
         self.render_mode = render_mode
         self._life: Any = None
         self._history: LifeHistory | None = None

@@ -100,6 +100,9 @@ class RateTask(Task):
     def _default_arrays(self) -> dict[str, Tensor]:
         return {a.name: torch.zeros((1, *a.shape), dtype=torch.float64) for a in self.network.slow_arrays}
 
+    def shortened(self) -> RateTask:
+        return dataclasses.replace(self, n_steps=min(self.n_steps, 40))
+
     def blow_up_losses(self) -> tuple[float, float]:
         return self.blow_up_scale, 2.0 * self.blow_up_scale
 

@@ -135,6 +135,10 @@ class Task(abc.ABC):
         return {}
 
     @abc.abstractmethod
+    def shortened(self) -> Task:
+        """The same task with a much shorter life, unregistered: for checks of conformance, not for scores."""
+
+    @abc.abstractmethod
     def blow_up_losses(self) -> tuple[float, float]:
         """The loss of a lifetime that blows up at its very end, and of one that blows up at once."""
 

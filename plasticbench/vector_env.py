@@ -15,6 +15,7 @@ from .env import action_space, check_options, final_info, observation_space
 from .errors import PlasticbenchError
 from .registry import task as find_task
 from .simulation.random import Stream, check_seed
+from .task import Task
 
 
 class PlasticityVectorEnv(VectorEnv):
@@ -27,11 +28,11 @@ class PlasticityVectorEnv(VectorEnv):
     metadata = {"autoreset_mode": AutoresetMode.DISABLED}
 
     def __init__(
-        self, task_id: str, num_envs: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float64
+        self, task_id: str | Task, num_envs: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float64
     ):
         if num_envs < 1:
             raise PlasticbenchError(f"num_envs: {num_envs} is not a positive number")
-        self.task = find_task(task_id)
+        self.task = task_id if isinstance(task_id, Task) else find_task(task_id)
         self.num_envs, self.device, self.dtype = num_envs, device, dtype
         example = self.task.lifetimes([0])
         self.single_observation_space = observation_space(example, batched=True)
