@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from plasticbench.rules import Expression, RuleError, Structure, group_rules, known_rules, load_rule, runs_on
+from plasticbench.rules import (
+    Expression,
+    PathwayRule,
+    Rule,
+    RuleError,
+    Structure,
+    group_rules,
+    known_rules,
+    load_rule,
+    runs_on,
+)
 from plasticbench.rules.library import FOLDER
 from plasticbench.rules.vocabulary import RATE_EVENTS, SPIKING_EVENTS, TRACES, VARIABLES
 
@@ -184,3 +194,18 @@ def test_vogels_drift_vanishes_at_its_target_rate():
     tau, alpha = part.time_constant_s("x_post"), part.parameters["alpha"]
     # Independent Poisson trains: mean trace = rate * tau; pre and post events balance where 2 r tau = alpha.
     assert alpha / (2 * tau) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["+".join(f"{k}*w" for k in range(1, 400)), "pre" + "*(w+1)**2" * 300, "-w" * 600]
+)
+def test_the_longest_expressions_are_still_written_and_typeset(text):
+    rule = Rule("long", {"*": PathwayRule.make({"on_step": text})})
+    assert rule.equations()["*"]["on_step"]
+    assert rule.latex()["*"]["on_step"]
+
+
+@pytest.mark.parametrize("name", ["", " x", "../x", "a" * 101, "a\nb", "<b>", 3])
+def test_a_rule_has_a_plain_name(name):
+    with pytest.raises(RuleError, match="name: found"):
+        Rule(name, RULES["null"].pathways)

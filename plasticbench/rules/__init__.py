@@ -1,6 +1,6 @@
-"""The rule language:
+"""The rule language.
 
-parse, check, print, evaluate, lower to source; families of rules; known rules with citations.
+Parse, check, print, evaluate, lower to source; families of rules; known rules with citations.
 """
 
 from plasticbench.errors import RuleError

@@ -85,9 +85,9 @@ class RuleBatch:
 
 
 def structure_of(pathway: str, rule: PathwayRule | None) -> tuple[PathwayStructure, list[float]]:
-    """The structure of one pathway under `rule` (None:
+    """The structure of one pathway, and the numbers in the order of its parameters.
 
-    frozen), and the numbers in the order of its parameters.
+    `rule` None: the pathway stays frozen.
     """
     if rule is None:
         return PathwayStructure(pathway), []

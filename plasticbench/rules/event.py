@@ -1,6 +1,6 @@
-"""Events:
+"""Events: what an engine runs when a synapse may change.
 
-what an engine runs when a synapse may change. One interface for expressions, polynomials and networks.
+One interface for expressions, polynomials and networks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Expressions of the rule language:
+"""Expressions of the rule language: text in, a small tree of five node types out.
 
-text in, a small tree of five node types out. Nothing is ever evaluated as code.
+Nothing is ever evaluated as code.
 
 The text is bounded in length, alphabet and bracket depth before Python's own parser sees it (as `ast.parse`
 with mode="eval", which only builds a syntax tree); the tree is then walked against a whitelist. Constants

@@ -122,7 +122,7 @@ def _validator() -> Draft202012Validator:
 
 
 def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[str] = ()) -> Rule:
-    """A rule from a parsed JSON object;
+    """A rule from a parsed JSON object.
 
     `folder` is where the files that it names lie (None: it may name none).
 

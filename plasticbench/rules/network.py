@@ -20,6 +20,7 @@ from plasticbench.rules.event import Event
 from plasticbench.rules.vocabulary import EVENTS, MAX_MAGNITUDE, VARIABLES, on_offer, shorten
 
 ACTIVATIONS = ("identity", "tanh", "relu", "sigmoid")
+MAX_LAYERS = 8
 MAX_NUMBERS = 4_096  # weights and biases of one pathway's network: it runs once per synapse and event
 
 _TORCH = {"identity": lambda x: x, "tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
@@ -80,6 +81,8 @@ class NetworkShape:
                 f"{where}.layers: found {shorten(list(self.layers))}; positive sizes, "
                 f"the last one {len(self.outputs)}, the number of outputs"
             )
+        if len(self.layers) > MAX_LAYERS:
+            raise RuleError(f"{where}.layers: {len(self.layers)} layers; at most {MAX_LAYERS}")
         if len(self.activations) != len(self.layers):
             raise RuleError(
                 f"{where}.activations: {len(self.activations)} for {len(self.layers)} layers; one each"

@@ -1,6 +1,6 @@
-"""The rule of one pathway:
+"""The rule of one pathway.
 
-expressions or a network for its events, parameters, and time constants of spike traces.
+Expressions or a network for its events, parameters, and time constants of spike traces.
 
 Everything is checked when it is built, so that an error names the field and engines meet only sound rules.
 """

@@ -1,6 +1,6 @@
-"""Rules as equations that a person reads, as text or LaTeX:
+"""Rules as equations that a person reads, as text or LaTeX.
 
-parameters put in or left as symbols, small terms left out.
+Parameters are put in or left as symbols, small terms left out.
 
 Every value of the program is kept as a sum of terms, each a number times factors over factors, so that
 signs, zeros and ones are written as by hand; factors in front of a sum stay in front, and the author's order

@@ -77,9 +77,9 @@ class _Builder:
 
 @dataclass(frozen=True)
 class Program:
-    """Instructions in order of computation;
+    """Instructions in order of computation; the last one is the result.
 
-    the last one is the result. Hashable: equal programs, equal kernels.
+    Hashable: equal programs, equal kernels.
     """
 
     instructions: tuple[Instruction, ...]

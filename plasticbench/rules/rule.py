@@ -1,6 +1,6 @@
-"""Rules:
+"""Rules: how a synapse changes, from what the synapse can see.
 
-how a synapse changes, from what the synapse can see. A rule is data: expressions, numbers, a citation.
+A rule is data: expressions, numbers, a citation.
 
 The engine adds an event's Δw to the weight and clips to the task's bounds; nothing else, no hidden factor.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,8 @@ from plasticbench.rules.vocabulary import is_identifier, shorten
 
 FORMAT = "plasticbench/rule@1"
 EVERY_PATHWAY = "*"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,99}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,10 @@ class Rule:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise RuleError(
+                f"name: found {shorten(self.name)}; letters, digits and ._+()-, at most 100 characters"
+            )
         if not self.pathways:
             raise RuleError("pathways: none; name at least one, or '*' for every plastic pathway")
         for key in self.pathways:

@@ -1,6 +1,6 @@
-"""The words of the rule language:
+"""The words of the rule language.
 
-what a synapse can see, when it may change, and which functions it may apply.
+What a synapse can see, when it may change, and which functions it may apply.
 
 A task offers a subset of these variables; a rule that uses another one is an error that lists those on offer.
 A task of your own may offer further variables: name them in `load_rule(path, variables=...)`.
@@ -66,10 +66,7 @@ def is_identifier(name: str) -> bool:
 
 
 def on_offer(name: str, offered: Iterable[str]) -> str:
-    """The tail of an error about an unknown name:
-
-    the nearest one, and all there are (shortened where many).
-    """
+    """The tail of an error about an unknown name: the nearest one, and those there are."""
     names = sorted(offered)
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""

@@ -1,6 +1,6 @@
-"""Families:
+"""Families: search spaces of rules.
 
-search spaces of rules. A family maps a flat vector θ to a rule, for one or several pathways at once.
+A family maps a flat vector θ to a rule, for one or several pathways at once.
 
 A family of your own is a template rule whose parameters some coordinates of θ stand for:
 

@@ -1,4 +1,4 @@
-"""The polynomial family of rate rules:
+"""The polynomial family of rate rules.
 
 Δw = η Σ A_abc preᵃ postᵇ wᶜ, exponents 0..2, 27 coefficients per pathway.
 
@@ -116,7 +116,7 @@ class Polynomial(TemplateFamily):
         return PathwayStructure(pathway, COEFFICIENTS, (), (("on_step", PolynomialEvent()),)), [0.0] * 27
 
     def _readable(self, pathway: str, values: Mapping[str, float]) -> PathwayRule:
-        """Only the terms with a coefficient, by degree, those with more of `pre` first;
+        """Only the terms with a coefficient, by degree, those with more of `pre` first.
 
         `values` include η.
         """
