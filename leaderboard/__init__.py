@@ -10,6 +10,7 @@ from .standings import place_of
 from .submission import DuplicateEntry, SubmissionError, submit
 from .tables import board_json, board_table
 from .verification import Verification, verify
+from .website import write_site
 
 __all__ = [
     "Board",
@@ -29,4 +30,5 @@ __all__ = [
     "validate_path",
     "verify",
     "verify_all",
+    "write_site",
 ]

@@ -1,0 +1,81 @@
+"""The static site: every page from the entries alone, the same bytes from the same board, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from plasticbench.errors import PlasticbenchError
+
+from .atomic import publish_files
+from .board import Board, open_board
+from .entry import ARRAYS_FILE, RULE_FILE, entry_slug, task_slug
+from .overview import board_page, method_page, rules_page, tasks_page
+from .rule_card import RuleOnBoard, rule_page
+from .standings import TaskStandings, task_standings, track_standings, tracks
+from .task_page import task_page
+
+_STATIC = ("style.css", "board.js")
+
+
+def write_site(board: Board | str | Path | None, out_dir: str | Path) -> Path:
+    """Write the site of a board into a folder and return its first page.
+
+    Pages that have not changed are left alone, files of other names are not touched. Raises PlasticbenchError if
+    the folder cannot be written.
+    """
+    opened = board if isinstance(board, Board) else open_board(board)
+    out = Path(out_dir)
+    files = {out / name: content for name, content in site_files(opened).items()}
+    try:
+        publish_files(files)
+    except OSError as error:
+        raise PlasticbenchError(f"html: {out} cannot be written: {error.strerror}") from None
+    return out / "index.html"
+
+
+def site_files(board: Board) -> dict[str, bytes]:
+    """Every file of the site: relative path -> content."""
+    tables = {task_id: task_standings(board, task_id) for task_id in board.catalogue.tasks}
+    all_tracks = [track_standings(board, track, tables) for track in tracks(board)]
+    rules = rules_on_board(board, tables)
+    family = {found.rule.hash: found for found in rules}
+    tasks = tuple(board.catalogue.tasks.values())
+    pages = {
+        "index.html": board_page(all_tracks, tables, len(rules)),
+        "tasks.html": tasks_page(all_tracks, tables),
+        "rules.html": rules_page(rules),
+        "method.html": method_page(),
+    }
+    pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table) for task_id, table in tables.items()}
+    pages |= {f"rules/{found.slug}.html": rule_page(found, tasks, family) for found in rules}
+    files = {name: text.encode() for name, text in pages.items()}
+    for found in rules:
+        files |= _downloads(found)
+    static = resources.files(__package__).joinpath("site")
+    return files | {name: static.joinpath(name).read_bytes() for name in _STATIC}
+
+
+def rules_on_board(board: Board, tables: dict[str, TaskStandings]) -> list[RuleOnBoard]:
+    """Every rule that has an entry, by name; entries of equal name and content are one rule."""
+    by_slug: dict[str, list] = {}
+    for table in tables.values():
+        for standing in (*table.ranked, *table.unranked):
+            data = standing.entry.data
+            by_slug.setdefault(entry_slug(data["rule"], data["rule_hash"]), []).append(standing)
+    return [
+        RuleOnBoard(board.catalogue.load_rule(standings[0].entry.folder / RULE_FILE), tuple(standings))
+        for _, standings in sorted(by_slug.items())
+    ]
+
+
+def _downloads(found: RuleOnBoard) -> dict[str, bytes]:
+    """The rule's own files under the page's name, so that they can be saved and loaded together."""
+    folder = found.standings[0].entry.folder
+    content = (folder / RULE_FILE).read_bytes()
+    files = {}
+    if (folder / ARRAYS_FILE).exists():
+        name = f"{found.slug}.safetensors"
+        content = content.replace(f'"{ARRAYS_FILE}"'.encode(), f'"{name}"'.encode())
+        files[f"rules/{name}"] = (folder / ARRAYS_FILE).read_bytes()
+    return {**files, f"rules/{found.slug}.json": content}
