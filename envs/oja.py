@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -33,6 +33,7 @@ class PrincipalComponentTask(RateTask):
     """What the Oja tasks share: the neuron, the initial weights, the loss. Subclasses give the data."""
 
     w_init_std: float = 0.1
+    presentation: Literal["batch", "stream"] = "batch"
 
     condition_names: ClassVar[tuple[str, ...]] = ("w_init",)
 

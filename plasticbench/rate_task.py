@@ -43,7 +43,6 @@ class RateTask(Task):
     """Subclasses give `network` and the hooks `_draw_one`, `_loss` and `_metrics`."""
 
     n_steps: int
-    presentation: Literal["batch", "stream"] = "batch"
     blow_up_scale: float = 2.0  # loss of a blow-up at t: scale + scale·(1 − t/T)
 
     track: ClassVar[Literal["rate", "spiking"]] = "rate"
@@ -112,7 +111,6 @@ class RateTask(Task):
         return RateLives(
             seeds=seeds,
             conditions=tuple(life.conditions for life in lives),
-            presentation=self.presentation,
             n_steps=self._common_length(lives),
             inputs=np.stack([life.inputs for life in lives]),
             w_init={name: np.stack([life.w_init[name] for life in lives]) for name in first.w_init},
@@ -254,7 +252,7 @@ class RateLifetimes:
 
     def observe(self) -> dict[str, dict[str, Tensor]]:
         """pathway -> variable -> (n_lifetimes, [n_presented or 1,] n_post or 1, n_pre or 1), all of one rank."""
-        n, stream = self.lives.n_seeds, self.task.presentation == "stream"
+        n, stream = self.lives.n_seeds, self.lives.order is not None
         return {
             pathway: {
                 name: full.squeeze(1) if stream else full

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,17 +15,16 @@ RATE_VARIABLES = ("pre", "post", "w", "m", "reconstruction")  # the arguments of
 class RateLives:
     """Lifetimes of one task, one a seed: drawn once, lived under every rule.
 
-    `presentation`: "batch" presents all items at every step and averages Δw over them; "stream" presents item
-    `order[s, t]` at step t.
+    With an `order`, step t presents item `order[s, t]`; without, every step presents all items as a batch and
+    averages Δw over them.
     """
 
     seeds: tuple[int, ...]
     conditions: tuple[dict[str, Any], ...]
-    presentation: Literal["batch", "stream"]
     n_steps: int
     inputs: np.ndarray  # (n_seeds, n_items, n_inputs)
     w_init: dict[str, np.ndarray]  # pathway -> (n_seeds, n_post, n_pre)
-    order: np.ndarray | None = None  # (n_seeds, n_steps), of items; None for "batch"
+    order: np.ndarray | None = None  # (n_seeds, n_steps), of items; None for batches
     targets: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (n_seeds, ...), read by the loss
 
     @property
@@ -35,7 +34,7 @@ class RateLives:
     @property
     def n_presented(self) -> int:
         """Presentations in one step."""
-        return self.inputs.shape[1] if self.presentation == "batch" else 1
+        return self.inputs.shape[1] if self.order is None else 1
 
 
 @dataclass(frozen=True)

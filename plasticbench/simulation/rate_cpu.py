@@ -67,8 +67,7 @@ def run_cpu(
     n_outputs, n_inputs = network.n_outputs, network.n_inputs
     w_init = np.ascontiguousarray(lives.w_init[network.feedforward], dtype=np.float64)
     lateral = lives.w_init[network.lateral] if network.lateral else np.zeros((lives.n_seeds, 0, 0))
-    stream = lives.presentation == "stream"
-    inputs = lives.inputs if stream else lives.inputs.transpose(0, 2, 1)
+    inputs = lives.inputs if lives.order is not None else lives.inputs.transpose(0, 2, 1)
     order = lives.order if lives.order is not None else np.zeros((lives.n_seeds, 0), dtype=np.int64)
     sigmoid = network.activation == "sigmoid"
     w_end = np.empty((n_lives, n_outputs, n_inputs))
