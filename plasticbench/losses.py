@@ -39,3 +39,11 @@ def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10
     return torch.nn.functional.binary_cross_entropy_with_logits(
         clipped, label.expand_as(clipped), reduction="none"
     )
+
+
+def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:
+    """(r − r*)² / (r + 2 Hz), elementwise, in Hz: quadratic near the target, linear far above it.
+
+    Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
+    """
+    return (rate_hz - target_hz) ** 2 / (rate_hz + 2.0)

@@ -11,6 +11,7 @@ What happens within a time step, the same on every engine:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -41,6 +42,11 @@ class RandomConnections:
         if not 0 < self.probability <= 1:
             raise PlasticbenchError(f"probability: {self.probability!r} is not in (0, 1]")
 
+    def capacity(self, n_pre: int, n_post: int) -> int:
+        """Synapses that a draw does not exceed (8 standard deviations above the mean)."""
+        mean = n_pre * n_post * self.probability
+        return min(n_pre * n_post, math.ceil(mean + 8 * math.sqrt(mean * (1 - self.probability))))
+
 
 @dataclass(frozen=True)
 class ReceptiveFields:
@@ -51,6 +57,10 @@ class ReceptiveFields:
 
     side: int
     radius: float
+
+    def capacity(self, n_pre: int, n_post: int) -> int:
+        """Synapses that a draw does not exceed."""
+        return n_post * min(n_pre, (2 * int(self.radius) + 1) ** 2)
 
 
 Connections = RandomConnections | ReceptiveFields

@@ -11,7 +11,7 @@ import numpy as np
 from ..networks.sources import FOREVER
 from ..networks.spiking import TRACES, SpikingNetwork
 
-SPIKING_VARIABLES = ("w", *TRACES, "v", "c_exc", "c_inh", "m")  # of a compiled rule, in order
+SPIKING_VARIABLES = ("w", *TRACES, "v", "c_exc", "c_inh", "m")  # the arguments of a compiled rule, in order
 Status = Literal["ok", "blow-up"]
 
 
@@ -34,7 +34,7 @@ class SpikingLife:
     logged: tuple[tuple[str, int], ...] = ()  # (group, n): log the spikes of its first n neurons
     log_start: int = 0
     log_stop: int = 0
-    probe_steps: tuple[int, ...] = ()  # where `run_cpu` calls its probe
+    probe_steps: tuple[int, ...] = ()  # increasing, where an engine calls its probe
 
     @property
     def initial_rate_hz(self) -> float:
@@ -43,11 +43,11 @@ class SpikingLife:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state that a probe sees at the start of a step."""
+    """The state that a probe sees at the start of a step. Arrays are views: copy what is to be kept."""
 
     step: int
-    weights: dict[str, np.ndarray]  # plastic pathway -> (n_synapses,), a view
-    spike_counts: dict[str, np.ndarray]  # group -> (size,) int64, since the start, a view
+    weights: dict[str, np.ndarray]  # plastic pathway -> (n_synapses,)
+    spike_counts: dict[str, np.ndarray]  # group -> (size,) int64, since the start
 
 
 Probe = Callable[[Snapshot], Any]
@@ -58,6 +58,7 @@ class SpikingRecord:
     """What one lifetime leaves."""
 
     rates_hz: np.ndarray  # (n_steps_lived,) float32: the watched population's filtered rate after each step
+    spikes: np.ndarray  # (n_steps_lived,) uint16: the watched population's spikes at each step
     n_steps_lived: int
     status: Status
     weights: dict[str, np.ndarray]  # plastic pathway -> (n_synapses,), at the end

@@ -1,7 +1,8 @@
 """The cpu engine of spiking networks: event-driven, one lifetime per thread, compiled for the rules' structure.
 
 Rules that differ only in numbers share one kernel. All rules of a seed share its wiring and its input spikes.
-State is float32 by default; float64 serves the comparison with the torch engine, spike for spike.
+State is float32 by default (rules are evaluated in float64, then rounded); float64 serves the comparison with
+the torch engine, spike for spike.
 """
 
 from __future__ import annotations
@@ -21,32 +22,33 @@ import numpy as np
 
 from ..networks.spiking import SpikingNetwork
 from ..rules import RuleBatch, Structure
-from . import spiking_inputs, spiking_kernel, spiking_neurons
+from . import prefetch, random, spiking_inputs, spiking_kernel, spiking_neurons, spiking_steps
 from .jit import compile_kernel
 from .rate_cpu import default_threads
-from .spiking import SPIKING_VARIABLES, Probe, Snapshot, SpikingLife, SpikingRecord, Status
+from .spiking import SPIKING_VARIABLES, Probe, Snapshot, SpikingLife, SpikingRecord
 from .spiking_inputs import input_processes, input_state
 from .spiking_neurons import neuron_state
 from .spiking_state import Log, PlasticState, make_layout, make_log, make_plastic, make_ring
 from .spiking_wiring import Wiring, draw_wiring, wiring_key
 
 _DECORATOR = '@numba.njit(nogil=True, error_model="numpy", _nrt=False)\n'
-_KERNEL_PARTS = (spiking_inputs, spiking_neurons)  # imported by the kernel: their source is part of its hash
+_KERNEL_PARTS = (prefetch, random, spiking_inputs, spiking_neurons, spiking_steps)  # imported by the kernel: their source is part of its hash
 _MOST_SCALARS = 32
 T = TypeVar("T")
 
 
 @lru_cache(maxsize=256)
-def _kernel(structure: Structure, scalar: str) -> ModuleType:
+def kernel_of(structure: Structure) -> ModuleType:
+    """The compiled kernel for rules of this structure."""
     parts = "".join(inspect.getsource(part) for part in _KERNEL_PARTS)
-    generated = [f"# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"]
+    generated = [f"import math\n\nimport numpy as np\n\n# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"]
     for event, general in (("on_pre", "arrive"), ("on_post", "fire")):
         branches: list[str] = []
         arguments = _arguments(getattr(spiking_kernel, f"{general}_and_learn"))
         for k, pathway in enumerate(structure.pathways):
             if event in pathway.events:
-                values = _values(structure, k, scalar)
-                function = pathway.events[event].emit(f"{event}_{k}", SPIKING_VARIABLES, "numba", scalar)
+                values = _values(structure, k)
+                function = pathway.events[event].emit(f"{event}_{k}", SPIKING_VARIABLES, "numba", "float64")
                 generated.append(_DECORATOR + function)
                 branches.append(f"    if k == {k}:\n        {general}_and_learn({event}_{k}, {values}, {arguments})\n")
             elif event == "on_pre":
@@ -62,12 +64,12 @@ def _arguments(function) -> str:
     return ", ".join(list(inspect.signature(function.py_func).parameters)[2:])
 
 
-def _values(structure: Structure, k: int, scalar: str) -> str:
+def _values(structure: Structure, k: int) -> str:
     """Source of a pathway's parameters: scalars, which the compiler keeps in registers, unless there are many."""
     n = len(structure.pathways[k].parameters)
     if n > _MOST_SCALARS:
         return "p"
-    return f"({''.join(f'np.{scalar}(p[{i}]), ' for i in range(n))}np.{scalar}(0))"
+    return f"({''.join(f'p[{i}], ' for i in range(n))}0.0)"
 
 
 class _Wirings:
@@ -107,18 +109,18 @@ def run_cpu(
     `reduce` runs as each life ends, so that no more recordings are in memory than lives in flight.
     """
     started = time.perf_counter()
-    live = _kernel(rules.structure, np.dtype(dtype).name).live
+    live = kernel_of(rules.structure).live
     threads = min(threads or default_threads(), max(1, rules.n_rules * len(lives)))
     wirings = _Wirings(keep=threads)
     if lives and rules.n_rules:
-        brief = _Lifetime(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
+        brief = _lifetime(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
         brief.advance(live, 0)  # compiles, or loads what was compiled
     compiled = time.perf_counter() - started
 
     def run(job: tuple[int, int]) -> T:
         s, r = job
         life = lives[s]
-        lifetime = _Lifetime(life, wirings.get(life.network, life.seed), rules, r, dtype)
+        lifetime = _lifetime(life, wirings.get(life.network, life.seed), rules, r, dtype)
         return reduce(s, lifetime.run(live, probe))
 
     jobs = [(s, r) for s in range(len(lives)) for r in range(rules.n_rules)]
@@ -131,25 +133,28 @@ def run_cpu(
     return [[by_job[s, r] for s in range(len(lives))] for r in range(rules.n_rules)], compiled
 
 
-class _Lifetime:
-    """One network under one rule."""
+class Lifetime:
+    """One network under one rule: its state, and its advance by compiled code.
 
-    def __init__(self, life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type):
-        self.life, self.wiring = life, wiring
+    taus_s: of each plastic pathway, the time constants of the traces that are kept; parameters: of each plastic
+    pathway, as many columns as the longest.
+    """
+
+    def __init__(
+        self,
+        life: SpikingLife,
+        wiring: Wiring,
+        taus_s: list[dict[str, float]],
+        parameters: np.ndarray,
+        dtype: type = np.float32,
+    ):
+        self.life, self.wiring, self.parameters = life, wiring, parameters
         network = life.network
-        rows = [_row(values, rule) for values in rules.parameters]
-        taus_s = [
-            {name: row[column] for name, column in pathway.traces.items()}
-            for pathway, row in zip(rules.structure.pathways, rows, strict=True)
-        ]
-        self.parameters = np.zeros((len(rows), max((len(row) for row in rows), default=0) or 1))
-        for k, row in enumerate(rows):
-            self.parameters[k, : len(row)] = row
         self.layout, self.processes = make_layout(network, dtype), input_processes(network)
         self.neurons, self.inputs = neuron_state(network, dtype), input_state(network)
         self.plastic: PlasticState = make_plastic(network, wiring, taus_s, dtype)
         self.ring, self.log = make_ring(network), make_log(life)
-        self.step, self.status = 0, spiking_kernel.ALIVE
+        self.step, self.status = 0, spiking_steps.ALIVE
 
     def advance(self, live: Callable, until: int) -> None:
         """Live to this step, or to a blow-up."""
@@ -161,18 +166,23 @@ class _Lifetime:
     def run(self, live: Callable, probe: Probe | None) -> SpikingRecord:
         """The whole life."""
         probed: list[Any] = []
-        for until in (*self.life.probe_steps, self.life.n_steps) if probe else (self.life.n_steps,):
+        stops = {*self.life.probe_steps, self.life.n_steps} if probe else {self.life.n_steps}
+        for until in sorted(stops):
             self.advance(live, until)
-            if self.status != spiking_kernel.ALIVE:
+            if self.status != spiking_steps.ALIVE:
                 break
             if probe and until in self.life.probe_steps:
                 probed.append(probe(self.snapshot()))
+        return self.record(self.step, self.status, tuple(probed))
+
+    def record(self, n_steps_lived: int, status: int, probed: tuple[Any, ...] = ()) -> SpikingRecord:
+        """Of the life so far."""
         state, log = self.snapshot(), self.log
         n_logged = min(int(log.n_logged[0]), len(log.spike_step))
-        status: Status = "ok" if self.status == spiking_kernel.ALIVE else "blow-up"
         return SpikingRecord(
-            log.rates[: self.step], self.step, status, state.weights, state.spike_counts,
-            log.spike_step[:n_logged], log.spike_neuron[:n_logged], tuple(probed),
+            log.rates[:n_steps_lived], log.spikes[:n_steps_lived], n_steps_lived,
+            "ok" if status == spiking_steps.ALIVE else "blow-up", state.weights, state.spike_counts,
+            log.spike_step[:n_logged], log.spike_neuron[:n_logged], probed,
         )  # fmt: skip
 
     def snapshot(self) -> Snapshot:
@@ -182,6 +192,18 @@ class _Lifetime:
             weights_by_pathway(self.life.network, self.wiring, self.plastic),
             counts_by_group(self.life.network, self.log),
         )
+
+
+def _lifetime(life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type) -> Lifetime:
+    rows = [_row(values, rule) for values in rules.parameters]
+    taus_s = [
+        {name: row[column] for name, column in pathway.traces.items()}
+        for pathway, row in zip(rules.structure.pathways, rows, strict=True)
+    ]
+    parameters = np.zeros((len(rows), max((len(row) for row in rows), default=0) or 1))
+    for k, row in enumerate(rows):
+        parameters[k, : len(row)] = row
+    return Lifetime(life, wiring, taus_s, parameters, dtype)
 
 
 def weights_by_pathway(network: SpikingNetwork, wiring: Wiring, plastic: PlasticState) -> dict[str, np.ndarray]:

@@ -112,3 +112,37 @@ def draw_process(seed, t, k, processes, state, spikes, n):
             spikes[n] = afferent
             n += 1
         counter += 1
+
+
+def draw_steps(
+    seed: int, first: int, last: int, processes: InputProcesses, state: InputState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every input spike of steps first..last-1: (step, source's group, afferent), each (n_spikes,), by step.
+
+    Modulated sources remember: call with consecutive ranges from 0.
+    """
+    capacity = 1024
+    while True:
+        kept = InputState(state.signal.copy(), state.ready.copy())
+        found = np.empty((3, capacity), np.int64)
+        n = _draw_steps(seed, first, last, processes, kept, found, np.empty(_largest_step(processes), np.int64))
+        if n <= capacity:
+            state.signal[:], state.ready[:] = kept.signal, kept.ready
+            return found[0, :n], found[1, :n], found[2, :n]
+        capacity = 2 * n
+
+
+def _largest_step(processes: InputProcesses) -> int:
+    return int(processes.count.max(initial=0)) + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _draw_steps(seed, first, last, processes, state, found, spikes):
+    n = 0
+    for t in range(first, last):
+        for k in range(len(processes.first)):
+            for afferent in spikes[: draw_process(seed, t, k, processes, state, spikes, 0)]:
+                if n < found.shape[1]:
+                    found[0, n], found[1, n], found[2, n] = t, processes.source[k], afferent
+                n += 1
+    return n

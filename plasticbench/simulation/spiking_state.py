@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 class PlasticState(NamedTuple):
     """Weights and traces of plastic pathways."""
 
-    w: np.ndarray  # (n_plastic_synapses,), in the order of rows
+    w: np.ndarray  # (n_plastic_synapses,) float64, in the order of rows: rules add small changes
     w_max: np.ndarray  # (n_plastic,)
     gain: np.ndarray  # (n_plastic,)
     trace: np.ndarray  # the four traces of each pathway, in units of `unit`
@@ -48,6 +48,7 @@ class Log(NamedTuple):
     """What a life leaves."""
 
     rates: np.ndarray  # (n_steps,) float32, Hz
+    spikes: np.ndarray  # (n_steps,) uint16, of the watched population
     rate_hz: np.ndarray  # (1,) float64: now
     decay: float
     hz_per_spike: float
@@ -95,7 +96,7 @@ def make_plastic(
 ) -> PlasticState:
     """At the start of life; taus_s: of each plastic pathway, the time constants of the traces its rule reads."""
     pathways = network.plastic_pathways
-    w = np.empty(wiring.plastic_first[-1], dtype)
+    w = np.empty(wiring.plastic_first[-1], np.float64)
     sizes, decay = [], np.full((len(pathways), 4), -1.0)
     for k, pathway in enumerate(pathways):
         n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
@@ -145,6 +146,7 @@ def make_log(life: SpikingLife) -> Log:
     capacity = int(100.0 * network.dt_s * (life.log_stop - life.log_start) * logged.sum())
     return Log(
         np.zeros(life.n_steps, np.float32),
+        np.zeros(life.n_steps, np.uint16),
         np.array([life.initial_rate_hz]),
         math.exp(-network.dt_s / tau),
         1.0 / (tau * network.size(life.watched)),

@@ -89,7 +89,7 @@ def _draw_pathway(network: SpikingNetwork, pathway: SpikingPathway, seed: int, i
         return _receptive_fields(n_pre, side, pathway.connections.radius, centre, index(0))
     assert isinstance(pathway.connections, RandomConnections)
     p = pathway.connections.probability
-    capacity = int(n_pre * n_post * p + 10 * math.sqrt(n_pre * n_post * p) + 10)
+    capacity = pathway.connections.capacity(n_pre, n_post)
     return _random_rows(seed, stream_id(name), n_pre, n_post, p, pathway.pre == pathway.post, capacity, index(0))
 
 
@@ -97,7 +97,7 @@ def _draw_pathway(network: SpikingNetwork, pathway: SpikingPathway, seed: int, i
 def _random_rows(seed, stream, n_pre, n_post, p, is_recurrent, capacity, zero):
     """Row by row, geometric skips over the targets; draw k of row j has the counter j * 2**32 + k."""
     row_start = np.zeros(n_pre + 1, np.int64)
-    target = np.empty(min(capacity, n_pre * n_post), np.full(1, zero).dtype)
+    target = np.empty(capacity, np.full(1, zero).dtype)
     n = 0
     if p >= 1.0:
         for j in range(n_pre):

@@ -1,0 +1,177 @@
+"""A recurrent spiking network that one plastic pathway is to hold at its target rate.
+
+Confavreux, Harrington, Kania, Ramesh, Krouglova, Bozelos, Macke, Saxe, Gonçalves & Vogels, PLOS Comput. Biol.
+21:e1012910 (2025); Confavreux, PhD thesis, IST Austria (2023). The network follows Vogels et al., Science
+334:1569 (2011).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from plasticbench.losses import rate_deviation
+from plasticbench.networks.neurons import ConductanceLIF
+from plasticbench.networks.sources import PoissonProcess, PoissonSource
+from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
+from plasticbench.registry import register
+from plasticbench.render import LifeHistory
+from plasticbench.simulation.spiking import SpikingLife, SpikingRecord
+from plasticbench.spiking_render import draw_population_life
+from plasticbench.spiking_task import SpikingTask
+
+REFERENCE = (
+    "Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025); "
+    "network after Vogels et al., Science 334:1569 (2011), doi:10.1126/science.1211095"
+)
+_RECURRENT = {"ee": ("e", "e", "exc", 0.03), "ei": ("e", "i", "exc", 0.03),
+              "ie": ("i", "e", "inh", 0.3), "ii": ("i", "i", "inh", 0.3)}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stability(SpikingTask):
+    """
+    ## Description
+    Excitatory and inhibitory ConductanceLIF neurons, sparsely and randomly connected, driven by Poisson inputs.
+    One of the four recurrent pathways (`ee`, `ei`, `ie`, `ii`; presynaptic population first) is plastic. Its rule
+    lives for `training_s`, then for a scoring window of 5 s, always on. Static weights: ee = ei = 0.03,
+    ie = ii = 0.3; inputs 0.1. The Mini tasks have a tenth of the neurons with the same in-degrees.
+
+    ## Observation and action
+    The plastic pathway's synapses, (n_synapses,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`,
+    `pre_spike` (arrives now), `post_spike`, `w_max`, `m` = 0. One step is 0.1 ms; the action is Δw.
+
+    ## Conditions
+    `input_rate_hz` U(1, 5); `w_init`, the initial weight of all plastic synapses; `w_max`, their upper bound;
+    `training_s` U(30, 45). For `ie`: w_init U(0, 0.3), w_max log-uniform in (2, 3).
+
+    ## Loss
+    Time average over the scoring window of (r − 10)²/(r + 2), r (Hz) the excitatory population's rate, filtered
+    with 1 s and started at 50.05 Hz. If r leaves (0.1, 100) Hz at time t of a life of length T: 160 (exp(−t/T) + 1).
+
+    ## Published
+    IE: covariance-matrix adaptation takes the loss from 194 to 0.008 in 50 generations and to 0.0003 in 200.
+    EE, EI and II: the published ranges of w_init and w_max are lost; these are inferred from the published first
+    losses (EE 3.6, EI 71, II 2.9).
+
+    ## Version history
+    v0: first version. Unlike the published code, every lifetime has its own wiring and input spikes.
+    """
+
+    n_exc: int
+    n_inh: int
+    probability: float
+    n_inputs: int
+    input_probability: float
+    input_weight: float = 0.1
+    target_hz: float = 10.0
+    scoring_s: float = 5.0
+    input_rate_hz: tuple[float, float] = (1.0, 5.0)
+    w_init: tuple[float, float]
+    w_max: tuple[float, float]
+    training_s: tuple[float, float] = (30.0, 45.0)
+
+    condition_names: ClassVar[tuple[str, ...]] = ("input_rate_hz", "w_init", "w_max", "training_s")
+    condition_limits: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "input_rate_hz": (0.0, 1000.0),
+        "w_init": (0.0, 100.0),
+        "w_max": (0.0, 100.0),
+        "training_s": (0.0, 3600.0),
+    }
+    log_uniform: ClassVar[tuple[str, ...]] = ("w_max",)
+
+    def _network(self, conditions: Mapping[str, Any], seed: int) -> SpikingNetwork:
+        rate = conditions["input_rate_hz"]
+        pathways = [
+            SpikingPathway(
+                f"input_{post}", "input", post, "exc", RandomConnections(self.input_probability), self.input_weight
+            )
+            for post in ("e", "i")
+        ]
+        for name, (pre, post, receptor, weight) in _RECURRENT.items():
+            plastic = name in self.plastic
+            pathways.append(
+                SpikingPathway(
+                    name, pre, post, receptor, RandomConnections(self.probability),  # type: ignore[arg-type]
+                    conditions["w_init"] if plastic else weight, plastic,
+                    conditions["w_max"] if plastic else math.inf,
+                )  # fmt: skip
+            )
+        return SpikingNetwork(
+            (Population("e", self.n_exc, ConductanceLIF()), Population("i", self.n_inh, ConductanceLIF())),
+            (PoissonSource("input", self.n_inputs, (PoissonProcess(0, self.n_inputs, rate),)),),
+            tuple(pathways),
+        )
+
+    def _life(self, network: SpikingNetwork, conditions: Mapping[str, Any], seed: int) -> SpikingLife:
+        n_steps = round((conditions["training_s"] + self.scoring_s) / network.dt_s)
+        return SpikingLife(network, seed, n_steps, watched="e")
+
+    def _loss(self, rates_hz: Tensor, spikes: Tensor, life: SpikingLife) -> Tensor:
+        scored = rates_hz[..., -round(self.scoring_s / life.network.dt_s) :]
+        return rate_deviation(scored, self.target_hz).mean(-1)
+
+    def shortened(self) -> Stability:
+        return dataclasses.replace(
+            self, n_exc=80, n_inh=20, probability=0.3, n_inputs=50, input_probability=0.5, input_weight=0.5,
+            training_s=(0.01, 0.01), scoring_s=0.02,
+        )  # fmt: skip
+
+    def blow_up_loss(self, share_lived: float) -> float:
+        return 160.0 * (math.exp(-share_lived) + 1.0)
+
+    def _metrics(self, record: SpikingRecord, life: SpikingLife) -> dict[str, float]:
+        window = record.rates_hz[-round(self.scoring_s / life.network.dt_s) :]
+        return {
+            "rate_hz": float(window.mean()) if len(window) else life.initial_rate_hz,
+            **{f"mean_weight_{name}": float(w.mean()) for name, w in record.weights.items()},
+        }
+
+    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
+        draw_population_life(figure, history, self.target_hz)
+
+
+_FULL = {"n_exc": 8000, "n_inh": 2000, "probability": 0.02, "n_inputs": 5000, "input_probability": 0.05}
+_MINI = {"n_exc": 800, "n_inh": 200, "probability": 0.2, "n_inputs": 500, "input_probability": 0.5}
+_W_INIT = {"ie": (0.0, 0.3), "ee": (0.03, 0.03), "ei": (0.01, 0.05), "ii": (0.3, 0.3)}
+_W_MAX = {"ie": (2.0, 3.0), "ee": (0.3, 0.3), "ei": (0.3, 0.3), "ii": (3.0, 3.0)}
+_WHICH = {
+    "ie": "inhibitory-to-excitatory", "ee": "excitatory-to-excitatory",
+    "ei": "excitatory-to-inhibitory", "ii": "inhibitory-to-inhibitory",
+}  # fmt: skip
+# Official means of the null rule and of the published learned rule, measured by this code: (null, reference).
+_MEASURED = {
+    "StabilityIE": (1.0, 0.1), "StabilityIEMini": (1.0, 0.1), "StabilityEE": (1.0, 0.1),
+    "StabilityEEMini": (1.0, 0.1), "StabilityEI": (1.0, 0.1), "StabilityEIMini": (1.0, 0.1),
+    "StabilityII": (1.0, 0.1), "StabilityIIMini": (1.0, 0.1),
+}  # fmt: skip
+
+for _pathway, _words in _WHICH.items():
+    for _suffix, _size, _n_official in (("", _FULL, 16), ("Mini", _MINI, 40)):
+        _name = f"Stability{_pathway.upper()}{_suffix}"
+        register(
+            Stability(
+                id=f"plasticbench/{_name}-v0",
+                title=f"Stability by {_words} plasticity{', small' if _suffix else ''}",
+                summary=(
+                    f"A recurrent network of {_size['n_exc'] + _size['n_inh']} spiking neurons; {_words} plasticity "
+                    "should hold its excitatory rate at 10 Hz."
+                ),
+                reference=REFERENCE,
+                reference_rule=f"confavreux-2025-stability-{_pathway}",
+                plastic=(_pathway,),
+                w_init=_W_INIT[_pathway],
+                w_max=_W_MAX[_pathway],
+                n_official=_n_official,  # full size: 16 lives are about 40 s on two cores
+                null_loss=_MEASURED[_name][0],
+                reference_loss=_MEASURED[_name][1],
+                families=("doublet", "mlp"),
+                **_size,  # type: ignore[arg-type]
+            )
+        )
