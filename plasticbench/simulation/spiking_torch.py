@@ -21,6 +21,7 @@ from .spiking import Probe, Snapshot, SpikingLife, SpikingRecord
 from .spiking_inputs import draw_steps, input_processes, input_state
 from .spiking_torch_neurons import TorchNeurons, step_neurons
 from .spiking_wiring import draw_wiring
+from .threads import one_torch_thread
 
 _INPUT_STEPS = 2000  # drawn at once
 
@@ -42,12 +43,13 @@ def run_torch(
     dtype: torch.dtype = torch.float64,
 ) -> TorchRecording:
     """Every life under every rule; networks of equal sizes and models. Differentiable in `rules.parameters`."""
-    batch = _Batch(lives, rules, probe, torch.device(device), dtype)
-    for t in range(max(life.n_steps for life in lives)):
-        batch.step(t)
-        if not bool(batch.alive.any()):
-            break
-    return batch.recording()
+    with one_torch_thread():
+        batch = _Batch(lives, rules, probe, torch.device(device), dtype)
+        for t in range(max(life.n_steps for life in lives)):
+            batch.step(t)
+            if not bool(batch.alive.any()):
+                break
+        return batch.recording()
 
 
 class _Batch:
