@@ -84,19 +84,26 @@ class Catalogue:
 def installed() -> Catalogue:
     """The catalogue of the installed package."""
     import plasticbench
-    from plasticbench.rules import Rule
+    from plasticbench.rules.io import rule_from_json
 
     return Catalogue(
         tasks={task_id: plasticbench.task(task_id) for task_id in plasticbench.task_ids()},
         load_rule=plasticbench.load_rule,
-        rule_from_json=Rule.from_json,
-        check_rule=lambda rule, task: task.check_rule(rule),
+        rule_from_json=rule_from_json,
+        check_rule=_check_rule,
         measure=_measure,
     )
 
 
+def _check_rule(rule: Any, task: Any) -> None:
+    from plasticbench.rules import group_rules
+
+    variables = {name: task.variables(name) for name in task.pathways}
+    group_rules([rule], task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+
+
 def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
-    from plasticbench.evaluation import hardware, versions
+    from plasticbench.result import hardware, versions
 
     chosen = engine if engine in task.engines else "auto"
     outcome = task.run(list(rules), seeds, engine=chosen, metrics=False)

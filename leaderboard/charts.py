@@ -117,7 +117,7 @@ class ParetoPoint:
 
 
 def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 300) -> str:
-    """Loss (log scale where all are positive) against learning cost (log scale; untrained rules in a band at the left)."""
+    """Loss (log scale where all are positive) against learning cost (log scale; published rules in a band at the left)."""
     paid = [p.cost for p in points if p.cost > 0]
     x_low, x_high = (math.log10(min(paid)), math.log10(max(paid))) if paid else (0.0, 1.0)
     x_low, x_high = math.floor(x_low), max(math.ceil(x_high), math.floor(x_low) + 1)
@@ -145,13 +145,19 @@ def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 3
         place = f"{x(10.0**power):.2f}%"
         parts.append(f'<line class="grid" x1="{place}" x2="{place}" y1="{top}" y2="{bottom}"/>')
         parts.append(f'<text class="tick-x" x="{place}" y="{bottom + 16}">{_thousands(10**power)}</text>')
-    parts.append(f'<text class="tick-x" x="{band}%" y="{bottom + 16}">untrained</text>')
+    parts.append(f'<text class="tick-x" x="{band}%" y="{bottom + 16}">published</text>')
     parts.append(f'<text class="tick-x axis-name" x="60%" y="{height - 6}">lifetimes spent on learning</text>')
     parts.append(
         f'<line class="null-line" x1="10%" x2="98%" y1="{y(null_loss):.1f}" y2="{y(null_loss):.1f}"/>'
         f'<text class="null-name" x="98%" y="{y(null_loss) - 5:.1f}">null rule</text>'
     )
-    parts += _front(points, x, y)
+    front = _best_so_far(points)
+    parts += _front_lines(front, x, y)
+    parts += [
+        f'<text class="{"before" if x(p.cost) > 70 else "behind"}" x="{x(p.cost):.2f}%" y="{y(p.loss) - 10:.1f}">'
+        f"{escape(p.label[:28])}</text>"
+        for p in front
+    ]
     for point in sorted(points, key=lambda p: (p.cost, p.loss, p.label)):
         title = f"{point.label}: loss {point.loss:.4g}, {point.cost:,.0f} lifetimes"
         kind = "trained" if point.cost > 0 else "untrained"
@@ -179,13 +185,17 @@ def _grid_lines(y_low: float, y_high: float, logarithmic: bool, y) -> str:
     )
 
 
-def _front(points: Sequence[ParetoPoint], x, y) -> list[str]:
-    """The steps of the best loss that each cost has bought so far."""
+def _best_so_far(points: Sequence[ParetoPoint]) -> list[ParetoPoint]:
+    """The points that no cheaper one beats, cheapest first."""
     best, steps = math.inf, []
     for point in sorted(points, key=lambda p: (p.cost, p.loss)):
         if point.loss < best:
             best = point.loss
             steps.append(point)
+    return steps
+
+
+def _front_lines(steps: Sequence[ParetoPoint], x, y) -> list[str]:
     lines = []
     for here, following in zip(steps, [*steps[1:], None], strict=True):
         end = 98.0 if following is None else x(following.cost)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from plasticbench.errors import PlasticbenchError
 
 from .board import Board, open_board
@@ -33,10 +35,12 @@ def verify_all(
     board: Board | str | None = None,
     *,
     everything: bool = False,
+    task_ids: Sequence[str] = (),
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Errata:
-    """Verify every entry that has no verdict under its task's current hash; `everything`: all entries.
+    """Verify every entry that has no verdict under its task's current hash; `everything`: the others too.
 
+    `task_ids` chooses tasks (default all).
     An entry that cannot be run is reported with its error and does not stop the others. `progress` is called with
     (number done, number in all, name of the next entry).
     """
@@ -45,21 +49,25 @@ def verify_all(
     due = [
         entry
         for entry in opened.entries
-        if everything or entry.state(hashes[entry.task_id]) not in ("verified", "rejected")
+        if (not task_ids or entry.task_id in task_ids)
+        and (everything or entry.state(hashes[entry.task_id]) not in ("verified", "rejected"))
     ]
     changes = []
+    lives: dict[tuple[str, str], np.ndarray] = {}
     for number, entry in enumerate(due):
         if progress is not None:
             progress(number, len(due), entry.name)
-        changes.append(_verified_again(entry, opened, hashes[entry.task_id]))
+        changes.append(_verified_again(entry, opened, hashes[entry.task_id], lives))
     return Errata(tuple(changes))
 
 
-def _verified_again(entry: Entry, board: Board, task_hash: str) -> Change:
+def _verified_again(
+    entry: Entry, board: Board, task_hash: str, reference_lives: dict[tuple[str, str], np.ndarray]
+) -> Change:
     before = entry.records[-1]["official"]["losses"] if entry.records else entry.data["losses"]
     state, loss = entry.state(task_hash), sum(before) / len(before)
     try:
-        reason = verify(entry, board).reason
+        reason = verify(entry, board, reference_lives=reference_lives).reason
     except PlasticbenchError as error:
         return Change(entry.name, state, state, loss, None, str(error))
     after = read_entry(entry.folder)

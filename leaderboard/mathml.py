@@ -63,6 +63,9 @@ class MathmlStyle(Style):
         return f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>"
 
     def power(self, base: str, exponent: str, exponent_is_atom: bool) -> str:
+        indexed = re.fullmatch(r"<msub>((?:(?!<msub>).)*)</msub>", base)
+        if indexed:  # the power stands above the index, not behind it
+            return f"<msubsup>{indexed[1]}<mrow>{exponent}</mrow></msubsup>"
         return f"<msup><mrow>{base}</mrow><mrow>{exponent}</mrow></msup>"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:

@@ -53,7 +53,8 @@ def _matrix(track: TrackStandings) -> str:
         return "<p>No entry is verified yet.</p>"
     complete = any(row.overall is not None for row in track.rows)
     header = [("rule", "text"), *([("rank", "num"), ("overall", "num")] if complete else [])]
-    header += [(task_slug(task.id).removesuffix("-v0"), "num") for task in track.tasks]
+    tasks = [task for task in track.tasks if any(task.id in row.standings for row in track.rows)]
+    header += [(task_slug(task.id).removesuffix("-v0"), "num") for task in tasks]
     rows = []
     for row in track.rows:
         slug = entry_slug(row.name, row.rule_hash)
@@ -63,7 +64,7 @@ def _matrix(track: TrackStandings) -> str:
             overall = "" if row.overall is None else f"<span{title}>{score_cell(row.overall)}</span>"
             cells.append((rank_cell(row.rank, row.group), "" if row.overall is None else number(-row.overall)))
             cells.append((overall, "" if row.overall is None else number(row.overall)))
-        for task in track.tasks:
+        for task in tasks:
             standing = row.standings.get(task.id)
             if standing is None:
                 cells.append(("", ""))
@@ -126,8 +127,8 @@ bit on the same machine and versions, to a relative {equivalence.ROW_TOLERANCE:g
 diverge, in the mean to {equivalence.MEAN_TOLERANCE:.0%} by an equivalence test.
 - Fresh seeds. They follow from the entry's hash and a random number drawn after submission, so nobody could have
 trained on them. If the rule does better on the official seeds than on fresh ones, beyond what the reference rule does
-on the same seeds (permutation test, level {equivalence.FRESH_LEVEL:g}), it is rejected: it was picked by luck. A clear pass needs as many
-fresh lifetimes as official ones; a doubtful one (p below {verification.DOUBT:g}) is decided by {verification.SECOND_FACTOR} times as many.
+on the same seeds (permutation test, level {equivalence.FRESH_LEVEL:g}), it is rejected: it was picked by luck. A clear case needs as
+many fresh lifetimes as official ones; while there is doubt (p below {verification.DOUBT:g}), up to {verification.LOOKS[-1]} times as many.
 - Rejected and self-reported entries are shown, with the reason, and not ranked.
 
 Only verified entries are ranked, by their re-simulated losses, task by task. All rules live through the same seeds,

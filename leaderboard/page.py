@@ -52,27 +52,42 @@ def linked(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Plain text with blank lines between paragraphs, and lines that open with "- " as a list."""
+    """Plain text as HTML: paragraphs between blank lines, "## " headings, "- " lists, `code`, DOIs as links."""
     blocks = []
     for block in re.split(r"\n\s*\n", text.strip()):
-        lines = block.splitlines()
-        if lines[0].startswith("- "):
-            items: list[str] = []
-            for line in lines:
-                if line.startswith("- "):
-                    items.append(line[2:])
-                else:
-                    items[-1] += " " + line.strip()
-            blocks.append("<ul>" + "".join(f"<li>{linked(item)}</li>" for item in items) + "</ul>")
-        else:
-            blocks.append(f"<p>{linked(' '.join(line.strip() for line in lines))}</p>")
+        heading, lines = "", block.splitlines()
+        if lines[0].startswith("## "):
+            heading = f"<h3>{_inline(lines.pop(0)[3:])}</h3>"
+        blocks.append(heading + _block(lines))
     return "\n".join(blocks)
+
+
+def _block(lines: list[str]) -> str:
+    if not lines:
+        return ""
+    if not lines[0].startswith("- "):
+        return f"<p>{_inline(' '.join(line.strip() for line in lines))}</p>"
+    items: list[str] = []
+    for line in lines:
+        if line.startswith("- "):
+            items.append(line[2:])
+        else:
+            items[-1] += " " + line.strip()
+    return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+
+
+def _inline(text: str) -> str:
+    parts = text.split("`")
+    return "".join(
+        f"<code>{escape(part)}</code>" if position % 2 and position < len(parts) - 1 else linked(part)
+        for position, part in enumerate(parts)
+    )
 
 
 def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, str]]], kind: str = "") -> str:
     """A sortable table: header cells are (text, "num" | "text" | ""), cells (html, value to sort by)."""
     head = "".join(
-        f'<th scope="col" class="{how}"><button type="button">{escape(text)}</button></th>'
+        f'<th scope="col" class="{how}"><button type="button">{_breakable(text)}</button></th>'
         if how
         else f'<th scope="col">{escape(text)}</th>'
         for text, how in header
@@ -92,6 +107,11 @@ def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, 
     )
 
 
+def _breakable(text: str) -> str:
+    """A name in camel case may break before each capital."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "<wbr>", escape(text))
+
+
 def number(value: float) -> str:
     """A value to sort by."""
     return f"{value:.9g}"
@@ -106,7 +126,7 @@ def score_text(value: float) -> str:
     elif abs(value) >= 10:
         text = f"{value:.1f}"
     else:
-        text = f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+        text = f"{value:.3f}"
     return text.replace("-", "−")
 
 
@@ -134,9 +154,9 @@ def interval_text(interval: tuple[float, float]) -> str:
 
 
 def learner_text(standing: Standing) -> str:
-    """Who or what found the rule."""
+    """What found the rule; a rule without a learner stands as its source gives it."""
     learner = standing.entry.provenance.get("learner")
-    return escape(learner["name"]) if learner else "by hand"
+    return escape(learner["name"]) if learner else "published"
 
 
 def cost_text(cost: int | None) -> str:

@@ -203,7 +203,7 @@ def _scores(found: RuleOnBoard, tasks: Sequence[TaskLike]) -> str:
 
 def _schooling(found: RuleOnBoard, task_id: str) -> str:
     if not found.learned_on:
-        return '<span class="muted">untrained</span>'
+        return '<span class="muted">as published</span>'
     return "learned here" if task_id in found.learned_on else "transfer"
 
 
@@ -244,7 +244,7 @@ def _lineage(found: RuleOnBoard, family: dict[str, RuleOnBoard]) -> str:
         lines.append(f"Cost: {cost_text(found.standings[0].cost)} lifetimes")
         lines.append(f"Trained on: {escape(', '.join(sorted(found.learned_on))) or 'not said'}")
     else:
-        lines.append("Written by hand; nobody trained it on these tasks.")
+        lines.append("Taken as its source gives it; not trained here.")
     parents = [_relative(parent, family) for parent in origin.get("parents", ())]
     if parents:
         lines.append("Grown from: " + ", ".join(parents))

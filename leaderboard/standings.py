@@ -76,7 +76,7 @@ class TrackRow:
 
 @dataclass(frozen=True)
 class TrackStandings:
-    """A track's table: rules with an overall rank first, then the others by name."""
+    """A track's table: rules with an overall rank first, then those that lived through the most tasks."""
 
     track: str
     tasks: tuple[TaskLike, ...]
@@ -160,8 +160,13 @@ def track_standings(board: Board, track: str, tables: dict[str, TaskStandings] |
     ]
     complete = [row for row in rows if len(row.standings) == len(tasks)]
     partial = [row for row in rows if len(row.standings) < len(tasks)]
-    partial.sort(key=lambda row: (-len(row.standings), row.name, row.rule_hash))
+    partial.sort(key=lambda row: (-len(row.standings), -_mean_floored(row), row.name, row.rule_hash))
     return TrackStandings(track, tasks, (*_overall(tasks, complete), *partial))
+
+
+def _mean_floored(row: TrackRow) -> float:
+    scores = [max(standing.score, SCORE_FLOOR) for standing in row.standings.values()]
+    return sum(scores) / len(scores)
 
 
 def _overall(tasks: tuple[TaskLike, ...], rows: list[TrackRow]) -> list[TrackRow]:

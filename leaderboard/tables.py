@@ -57,7 +57,7 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         f"{standing.loss_iqm:.5g}",
         f"{standing.n_blown_up}/{standing.n_lifetimes}",
         "-" if not cost else f"{cost:,} lives",
-        standing.entry.provenance.get("learner", {}).get("name", "by hand"),
+        standing.entry.provenance.get("learner", {}).get("name", "published"),
     )
 
 

@@ -49,7 +49,7 @@ def rule_link(standing: Standing) -> str:
 def _facts(standings: TaskStandings) -> str:
     task = standings.task
     facts = [
-        ("id", f"<code>{escape(task.id)}</code>"),
+        ("id", f"<code>{escape(task.id).replace('/', '/<wbr>')}</code>"),
         ("plastic pathways", escape(", ".join(task.pathways))),
         ("official lifetimes", str(len(task.official_seeds))),
         ("null rule, loss", f"{task.null_loss:.4g}"),
@@ -77,7 +77,7 @@ def _ranking(standings: TaskStandings) -> str:
             (f"{row.loss_iqm:.4g}", number(row.loss_iqm)),
             (f"{row.n_blown_up}/{row.n_lifetimes}", str(row.n_blown_up)),
             (cost_text(row.cost), "" if row.cost is None else str(row.cost)),
-            (learner_text(row), row.entry.provenance.get("learner", {}).get("name", "by hand")),
+            (learner_text(row), row.entry.provenance.get("learner", {}).get("name", "published")),
         )
         for row in standings.ranked
     ]
@@ -100,11 +100,11 @@ def _plots(standings: TaskStandings) -> str:
         '<p class="key"><i class="c1">● mean, with its 95 % interval</i><i class="c2">❘ middle half of the lifetimes</i>'
         "<i>◀ off the scale</i></p></div>"
     )
-    if not points:
+    if not any(point.cost > 0 for point in points):
         return forest
     return forest + (
         f'<h2>Loss against cost</h2><div class="panel">{pareto_plot(points, standings.task.null_loss)}'
-        '<p class="key"><i class="c1">● learned</i><i class="c1">○ nobody trained it</i>'
+        '<p class="key"><i class="c1">● learned</i><i class="c1">○ as published, not trained here</i>'
         "<i>┄ the best loss that each cost has bought</i></p></div>"
     )
 

@@ -1,0 +1,198 @@
+"""The site: the same bytes every time, nothing from elsewhere, nothing of a stranger's runs, and it works in a browser."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import Browser, find_browser
+from small_tasks import SmallTask, make_catalogue, result_json, rule_json
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.leaderboard import open_board, submit, verify, write_site
+
+SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+LEARNED = {"learner": "gradient", "seed": 0, "training_tasks": [SMALL], "lifetimes": 5000, "options": {"lr": 0.1}}
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return make_catalogue(
+        SmallTask(SMALL, description="## Life\n\nOne neuron and `w`.\n\n- first\n- second"),
+        SmallTask(OTHER, title="Another task"),
+        SmallTask("plasticbench/Spiking-v0", track="spiking"),
+    )
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory, catalogue):
+    """Verified, learned, hostile, self-reported and rejected entries."""
+    folder = tmp_path_factory.mktemp("board")
+    rules = {"alpha": 0.5, "reference": 0.1, "zeta": 0.3}
+    for task_id in (SMALL, OTHER):
+        for name, base in rules.items():
+            learned = LEARNED if name == "zeta" else {}
+            put(folder, catalogue, rule_json(name, base), task_id, learned=learned)
+    put(folder, catalogue, rule_json("claimed", 0.05), SMALL, verified=False)
+    result = result_json(catalogue, rule_json("edited", 0.4))
+    shifted = [loss - 0.1 for loss in result["losses"]]
+    task = catalogue.tasks[SMALL]
+    loss = sum(shifted) / len(shifted)
+    score = task.score(loss)
+    put(
+        folder, catalogue, rule_json("edited", 0.4), SMALL,
+        losses=shifted, loss=loss, score=score, score_interval=[score - 0.1, score + 0.1],
+    )  # fmt: skip
+    hostile = rule_json("hostile", 0.7)
+    hostile["reference"] = hostile["note"] = HOSTILE
+    put(folder, catalogue, hostile, OTHER, learned={"authors": [HOSTILE], "notes": HOSTILE})
+    return open_board(folder / "board", catalogue)
+
+
+def put(folder, catalogue, rule, task_id, verified=True, **changes):
+    (folder / "result.json").write_text(json.dumps(result_json(catalogue, rule, task_id, **changes)))
+    path = submit(folder / "result.json", folder / "board", catalogue=catalogue)
+    if verified:
+        verify(path, folder / "board", catalogue=catalogue)
+
+
+@pytest.fixture(scope="module")
+def site(board, tmp_path_factory):
+    return write_site(board, tmp_path_factory.mktemp("site")).parent
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_the_same_board_gives_the_same_bytes(site, board, catalogue, tmp_path):
+    again = open_board(board.folders[0], replace(catalogue))
+    write_site(again, tmp_path)
+    assert content(tmp_path) == content(site)
+
+
+def test_there_is_a_page_for_every_task_and_every_rule(site, catalogue):
+    assert {p.stem for p in (site / "tasks").glob("*.html")} == {"Small-v0", "Other-v0", "Spiking-v0"}
+    rules = {p.stem.rsplit("-", 1)[0] for p in (site / "rules").glob("*.html")}
+    assert rules == {"alpha", "reference", "zeta", "claimed", "edited", "hostile"}
+    for path in (site / "rules").glob("*.json"):
+        assert catalogue.load_rule(path).name == path.stem.rsplit("-", 1)[0]
+
+
+class _Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.sources: list[str] = []
+        self.anchors: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            assert not name.startswith("on"), f"{tag} has {name}"
+            if name in ("src", "href", "data", "poster", "srcset", "action") and value is not None:
+                (self.anchors if tag == "a" else self.sources).append(value)
+
+
+def test_nothing_is_requested_from_elsewhere_and_every_link_leads_somewhere(site):
+    for path in site.rglob("*.html"):
+        links = _Links()
+        links.feed(path.read_text())
+        for source in links.sources:
+            assert source.startswith("data:") or (path.parent / source).is_file(), (path, source)
+        for anchor in links.anchors:
+            assert anchor.startswith("https://doi.org/") or (path.parent / anchor).is_file(), (path, anchor)
+    for name in ("style.css", "board.js"):
+        assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttp", (site / name).read_text())
+
+
+def test_what_a_stranger_wrote_is_shown_not_run(site):
+    for path in site.rglob("*.html"):
+        links = _Links()
+        links.feed(path.read_text())
+        assert links.tags.count("script") == 1, path
+    (card,) = (site / "rules").glob("hostile-*.html")
+    assert "&lt;script&gt;" in card.read_text()
+
+
+def test_entries_that_are_not_ranked_stand_apart_with_the_reason(site):
+    text = (site / "tasks" / "Small-v0.html").read_text()
+    ranked, _, rest = text.partition("Not ranked")
+    assert "claimed" not in ranked
+    assert "edited" not in ranked
+    assert "nobody has simulated it again yet" in rest
+    assert "losses are not reproduced" in rest
+
+
+def test_a_learned_rule_tells_home_from_transfer(site):
+    (card,) = (site / "rules").glob("zeta-*.html")
+    text = card.read_text()
+    assert "learned here" in text
+    assert "Transfer to 1 task" in text
+    assert "lr = 0.1" in text
+
+
+def test_equations_are_mathml_with_an_operator_between_terms(site):
+    (card,) = (site / "rules").glob("alpha-*.html")
+    assert re.search(r"<math>.*<mi>η</mi>.*<msub><mi>x</mi><mtext>pre</mtext></msub>.*<mo>−</mo>.*</math>", card.read_text())
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(board, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlasticbenchError, match="html"):
+        write_site(board, tmp_path / "file" / "site")
+
+
+@pytest.fixture(scope="module")
+def window():
+    found = find_browser()
+    if found is None:
+        pytest.skip("needs chromium and chromedriver")
+    with Browser(*found) as browser:
+        yield browser
+
+
+def test_a_browser_sorts_a_table_follows_a_link_and_has_nothing_to_complain_about(window, site):
+    window.open((site / "tasks" / "Small-v0.html").as_uri())
+    names = "return [...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[1].textContent)"
+    assert window.run(names) == ["reference", "zeta", "alpha"]
+    window.click("table th:nth-child(2) button")
+    assert window.run(names) == ["alpha", "reference", "zeta"]
+    window.click("table th:nth-child(2) button")
+    assert window.run(names) == ["zeta", "reference", "alpha"]
+    window.click("table th:nth-child(3) button")
+    assert window.run(names) == ["alpha", "zeta", "reference"]
+    assert window.run("return document.querySelector('th:nth-child(3)').getAttribute('aria-sort')") == "ascending"
+    window.click("tbody tr:first-child a")
+    assert window.run("return document.querySelector('h1').textContent") == "alpha"
+    assert window.run("return document.querySelector('math').getBoundingClientRect().height") > 5
+    pages = [str(p.relative_to(site)) for p in sorted(site.rglob("*.html"))]
+    for name in pages:
+        window.open((site / name).as_uri())
+    assert window.complaints() == []
+
+
+def test_the_filter_and_the_choice_of_dark(window, site):
+    window.open((site / "rules.html").as_uri())
+    shown = "return [...document.querySelectorAll('.card.rule')].filter(c => c.offsetParent).length"
+    assert window.run(shown) == 6
+    window.run("const f = document.querySelector('input'); f.value = 'zet'; f.dispatchEvent(new Event('input'))")
+    assert window.run(shown) == 1
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    before = window.run(ground)
+    window.click("#theme")
+    assert window.run(ground) != before
+
+
+def test_no_page_is_wider_than_a_phone(site):
+    found = find_browser()
+    if found is None:
+        pytest.skip("needs chromium and chromedriver")
+    with Browser(*found, width=500, height=800) as phone:  # Chromium's windows are no narrower
+        for path in sorted(site.rglob("*.html")):
+            phone.open(path.as_uri())
+            phone.run("document.documentElement.style.width = '360px'")
+            assert phone.run("return document.body.scrollWidth") <= 360, path
