@@ -23,6 +23,7 @@ from .spiking_render import N_RASTER
 from .task import Outcome
 
 _KEPT_SPIKES = 20_000
+_KEPT_WEIGHTS = 500
 
 
 class SpikingLifetimes:
@@ -128,7 +129,10 @@ class SpikingLifetimes:
         first = self._each[0]
         levels = (0.05, 0.25, 0.5, 0.75, 0.95)
         weights = first.lifetime.snapshot().weights
-        kept = {f"quantiles/{name}": np.quantile(w, levels) if len(w) else np.zeros(5) for name, w in weights.items()}
+        kept = {}
+        for name, w in weights.items():
+            kept[f"quantiles/{name}"] = np.quantile(w, levels) if len(w) else np.zeros(5)
+            kept[f"weights/{name}"] = w[:: max(1, len(w) // _KEPT_WEIGHTS)].copy()
         return {**kept, "rate_hz": first.lifetime.log.rate_hz[0].copy()}
 
     def recent_spikes(self) -> np.ndarray:
