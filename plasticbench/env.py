@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ class PlasticityEnv(gymnasium.Env):
         fixed = options.get("conditions")
         self._life = self.task.lifetimes([drawn], None if fixed is None else [fixed], options.get("arrays"))
         self._history = LifeHistory(self._life) if self.render_mode else None
-        return self._observation(), {"seed": drawn, "conditions": self._life.lives.conditions[0]}
+        return self._observation(), {"seed": drawn, "conditions": copy.deepcopy(self._life.lives.conditions[0])}
 
     def step(
         self, action: Mapping[str, Any]
@@ -125,7 +126,7 @@ def final_info(task: Any, life: Any, index: int) -> dict[str, Any]:
         "loss": loss,
         "score": task.score(loss),
         "status": str(outcome.statuses[0, index]),
-        "conditions": life.lives.conditions[index],
+        "conditions": copy.deepcopy(life.lives.conditions[index]),
         "metrics": {name: float(values[0, index]) for name, values in outcome.metrics.items()},
     }
 

@@ -19,8 +19,8 @@ ROOMS = {
 # A module may import modules of its own layer and of those to its left.
 LAYERS = [
     {"errors", "rules", "networks", "files"},
-    {"simulation", "losses", "statistics", "render", "window", "pictures"},
-    {"task", "rate_task", "spiking_task", "registry", "env", "vector_env"},
+    {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures"},
+    {"task", "rate_task", "spiking_task", "spiking_lifetimes", "registry", "env", "vector_env"},
     {"result", "evaluation", "learning", "run_directory", "runs", "benchmarks", "references"},
     {"cli", "commands", "quickstart", "__main__", "__init__"},
 ]

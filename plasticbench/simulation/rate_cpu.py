@@ -51,7 +51,7 @@ def _kernel(network: RateNetwork, structure: Structure) -> ModuleType:
 
 def _function(name: str, event) -> str:
     """The source of a rule's function, inlined by the compiler; without an event it changes nothing."""
-    decorator = "@numba.njit(fastmath={'reassoc', 'contract', 'arcp', 'nsz'}, nogil=True)\n"
+    decorator = "@numba.njit(inline='always')\n"
     if event is None:
         return f"{decorator}def {name}({', '.join(RATE_VARIABLES)}, p):\n    return 0.0\n"
     return decorator + event.emit(name, RATE_VARIABLES, dialect="numba", scalar="float64")

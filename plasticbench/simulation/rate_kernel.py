@@ -23,11 +23,13 @@ def delta_lateral(pre, post, w, m, reconstruction, p):
 
 # --- generated code ends here ---
 
+# The parts are inlined before compilation, so that there is one compiled function: a part that is compiled by itself
+# exists twice, and which copy a process runs (and with it a loss's last bits) would depend on what it found cached.
 # Sums may be reordered (so that loops over samples vectorise), but NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True)
+@numba.njit(inline="always")
 def outputs_of_batch(x, w, u, y):
     """y (n_outputs, n_items) of all items x (n_inputs, n_items)."""
     for i in range(w.shape[0]):
@@ -41,7 +43,7 @@ def outputs_of_batch(x, w, u, y):
                     y[i, s] += u[i, k] * y[k, s]
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True)
+@numba.njit(inline="always")
 def change_of_batch(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
     """Mean Δw and Δu over the items; `partial` (n_items,) is scratch for the reconstruction."""
     n_outputs, n_inputs = w.shape
@@ -65,7 +67,7 @@ def change_of_batch(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
                 du[i, k] = total / n_items
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True)
+@numba.njit(inline="always")
 def outputs_of_item(x, w, u, w1, b1, y):
     """y (n_outputs,) of one item x (n_inputs,)."""
     for i in range(w.shape[0]):
@@ -83,7 +85,7 @@ def outputs_of_item(x, w, u, w1, b1, y):
             y[i] = drive
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True)
+@numba.njit(inline="always")
 def change_of_item(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
     """Δw and Δu of one item; `partial` (n_inputs,) is scratch for the reconstruction."""
     partial[:] = 0.0
@@ -99,7 +101,7 @@ def change_of_item(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
                 du[i, k] = delta_lateral(y[k], post, u[i, k], 0.0, 0.0, p_lateral)
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True)
+@numba.njit(inline="always")
 def add_within(w, dw, limit):
     """w += dw unless a row's norm leaves the limit or is not a number; whether it was added."""
     for i in range(w.shape[0]):
@@ -114,7 +116,7 @@ def add_within(w, dw, limit):
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
 def live(
     first, last, n_steps, limit, x, order, w_init, u_init, w1, b1, w2, b2, p_feedforward, p_lateral,
     w_end, u_end, readout, lived, blown_up,
