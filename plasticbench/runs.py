@@ -21,7 +21,7 @@ from .task import Task
 
 def learn(
     task_id: str,
-    learner: str,
+    learner: str | type,
     out: str | Path,
     family: str | None = None,
     budget: int = 20_000,
@@ -34,13 +34,16 @@ def learn(
 ) -> Result:
     """Let a learner search, keep its run in `out`, and evaluate what it found on the task's official lifetimes.
 
+    `learner`: a baseline's name, `module:Class`, or the class itself.
+
     Raises PlasticbenchError for an unknown task, learner, family or option, or if `out` holds another run.
     """
     task = registry.task(task_id)
     search_space = _family(task, family)
-    instance = _construct(learner, options or {})
+    name = learner if isinstance(learner, str) else f"{learner.__module__}:{learner.__qualname__}"
+    instance = _construct(learner, name, options or {})
     settings = {
-        "task": task.id, "task_hash": task.spec_hash, "learner": learner, "options": options or {},
+        "task": task.id, "task_hash": task.spec_hash, "learner": name, "options": options or {},
         "family": family or search_space.name, "budget": budget, "seed": seed, "engine": engine, "device": device,
         "versions": versions(),
     }  # fmt: skip
@@ -55,10 +58,10 @@ def learn(
     else:
         rule = instance.learn(problem)
         if not isinstance(rule, Rule):
-            raise PlasticbenchError(f"learner: {learner!r} returned {type(rule).__name__}, not a rule")
+            raise PlasticbenchError(f"learner: {name!r} returned {type(rule).__name__}, not a rule")
         run.finish(rule)
     learned = {
-        "learner": learner,
+        "learner": name,
         "options": options or {},
         "family": family or search_space.name,
         "seed": seed,
@@ -120,15 +123,15 @@ def _family(task: Task, text: str | None) -> Family:
     return task.make_family(name, **dict(named_value(option, "family") for option in options))
 
 
-def _construct(learner: str, options: dict[str, Any]) -> Any:
-    found = registry.learner(learner)
-    offered = [name for name in inspect.signature(found).parameters if name != "self"]
-    for name in options:
-        if name not in offered:
+def _construct(learner: str | type, name: str, options: dict[str, Any]) -> Any:
+    found = registry.learner(learner) if isinstance(learner, str) else learner
+    offered = [parameter for parameter in inspect.signature(found).parameters if parameter != "self"]
+    for option in options:
+        if option not in offered:
             raise PlasticbenchError(
-                f"option.{name}: {learner!r} takes no such option; it takes {', '.join(offered) or 'none'}"
+                f"option.{option}: {name!r} takes no such option; it takes {', '.join(offered) or 'none'}"
             )
     instance = found(**options)
     if not callable(getattr(instance, "learn", None)):
-        raise PlasticbenchError(f"learner: {learner!r} has no method learn(problem)")
+        raise PlasticbenchError(f"learner: {name!r} has no method learn(problem)")
     return instance
