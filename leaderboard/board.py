@@ -94,9 +94,7 @@ class Board:
         if len(found) == 1:
             return found[0]
         if found:
-            raise PlasticbenchError(
-                f"entry: {named!r} is on several tasks: {', '.join(e.name for e in found)}"
-            )
+            raise PlasticbenchError(f"entry: {named!r} is on several tasks: {', '.join(e.name for e in found)}")
         rules = sorted(e.name for e in self.entries if e.data["rule"] == named)
         hint = f"; entries of this rule: {', '.join(rules)}" if rules else "; `plasticbench board` lists them"
         why = next((f" ({problem})" for name, problem in self.broken.items() if name.endswith(named)), "")

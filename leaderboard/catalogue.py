@@ -75,9 +75,7 @@ class Catalogue:
         try:
             return self.tasks[task_id]
         except KeyError:
-            raise PlasticbenchError(
-                f"task: there is no {task_id!r}; the tasks are {', '.join(self.tasks)}"
-            ) from None
+            raise PlasticbenchError(f"task: there is no {task_id!r}; the tasks are {', '.join(self.tasks)}") from None
 
 
 @cache

@@ -71,9 +71,7 @@ def forest_plot(rows: Sequence[ForestRow], reference: str) -> str:
         f'<div class="forest-row"><a href="{escape(row.link)}">{escape(row.label)}</a>{_forest_bar(row, scale)}</div>'
         for row in rows
     ]
-    ticks = "".join(
-        f'<text x="{scale.percent(t)}" y="13">{tick_text(t)}</text>' for t in nice_ticks(low, high, 4)
-    )
+    ticks = "".join(f'<text x="{scale.percent(t)}" y="13">{tick_text(t)}</text>' for t in nice_ticks(low, high, 4))
     marks = (
         f'<text class="mark" x="{scale.percent(0)}" y="29">null</text>'
         f'<text class="mark" x="{scale.percent(1)}" y="29">{escape(reference)}</text>'
@@ -117,7 +115,7 @@ class ParetoPoint:
 
 
 def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 300) -> str:
-    """Loss (log scale where all are positive) against learning cost (log scale; published rules in a band at the left)."""
+    """Loss against learning cost, both on log scales where they span enough; published rules in a band at the left."""
     paid = [p.cost for p in points if p.cost > 0]
     x_low, x_high = (math.log10(min(paid)), math.log10(max(paid))) if paid else (0.0, 1.0)
     x_low, x_high = math.floor(x_low), max(math.ceil(x_high), math.floor(x_low) + 1)
@@ -199,13 +197,11 @@ def _front_lines(steps: Sequence[ParetoPoint], x, y) -> list[str]:
     lines = []
     for here, following in zip(steps, [*steps[1:], None], strict=True):
         end = 98.0 if following is None else x(following.cost)
-        lines.append(
-            f'<line class="front" x1="{x(here.cost):.2f}%" x2="{end:.2f}%" y1="{y(here.loss):.1f}" y2="{y(here.loss):.1f}"/>'
-        )
+        flat, drop = f"{y(here.loss):.1f}", f"{end:.2f}%"
+        lines.append(f'<line class="front" x1="{x(here.cost):.2f}%" x2="{drop}" y1="{flat}" y2="{flat}"/>')
         if following is not None:
-            lines.append(
-                f'<line class="front" x1="{end:.2f}%" x2="{end:.2f}%" y1="{y(here.loss):.1f}" y2="{y(following.loss):.1f}"/>'
-            )
+            below = f"{y(following.loss):.1f}"
+            lines.append(f'<line class="front" x1="{drop}" x2="{drop}" y1="{flat}" y2="{below}"/>')
     return lines
 
 

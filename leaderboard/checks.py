@@ -14,9 +14,7 @@ from .schema import Problem
 TOLERANCE = 1e-9  # relative: room for another order of summation, none for an edit
 
 
-def claim_problems(
-    data: dict[str, Any], rule: Any, catalogue: Catalogue, submission: bool
-) -> Iterator[Problem]:
+def claim_problems(data: dict[str, Any], rule: Any, catalogue: Catalogue, submission: bool) -> Iterator[Problem]:
     """Problems of a schema-valid entry.json; `rule` is the parsed rule, or None where it does not parse."""
     yield from _lifetime_problems(data)
     if rule is not None:
@@ -57,9 +55,7 @@ def _lifetime_problems(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(f"seeds[{row}]", f"is {seed}, which is seeds[{first[seed]}] already")
     mean = math.fsum(data["losses"]) / len(data["losses"])
     if not close(data["loss"], mean):
-        yield Problem(
-            "loss", f"is {data['loss']!r}, but the mean of the {len(data['losses'])} losses is {mean!r}"
-        )
+        yield Problem("loss", f"is {data['loss']!r}, but the mean of the {len(data['losses'])} losses is {mean!r}")
     low, high = data["score_interval"]
     if not low <= high:
         yield Problem("score_interval", f"runs from {low!r} to {high!r}: the smaller number comes first")
@@ -75,14 +71,10 @@ def _current_problems(data: dict[str, Any], task: Any) -> Iterator[Problem]:
         if wrong:
             row = wrong[0]
             more = f" ({len(wrong)} seeds differ)" if len(wrong) > 1 else ""
-            yield Problem(
-                f"seeds[{row}]", f"is {data['seeds'][row]}, the official seed is {official[row]}{more}"
-            )
+            yield Problem(f"seeds[{row}]", f"is {data['seeds'][row]}, the official seed is {official[row]}{more}")
     score = task.score(data["loss"])
     if not close(data["score"], score):
-        yield Problem(
-            "score", f"is {data['score']!r}, but {task.id} gives {score!r} for a loss of {data['loss']!r}"
-        )
+        yield Problem("score", f"is {data['score']!r}, but {task.id} gives {score!r} for a loss of {data['loss']!r}")
     elif not data["score_interval"][0] <= data["score"] <= data["score_interval"][1]:
         yield Problem("score_interval", f"does not contain the score {data['score']!r}")
 

@@ -71,9 +71,7 @@ def _verified_again(
     except PlasticbenchError as error:
         return Change(entry.name, state, state, loss, None, str(error))
     after = read_entry(entry.folder)
-    return Change(
-        entry.name, state, after.state(task_hash), loss, float(after.measured(task_hash)[0].mean()), reason
-    )
+    return Change(entry.name, state, after.state(task_hash), loss, float(after.measured(task_hash)[0].mean()), reason)
 
 
 @dataclass(frozen=True)

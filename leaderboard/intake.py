@@ -25,9 +25,7 @@ _COPIED = (
 )  # fmt: skip
 
 
-def validate_path(
-    path: str | Path, *, submission: bool = False, catalogue: Catalogue | None = None
-) -> list[Problem]:
+def validate_path(path: str | Path, *, submission: bool = False, catalogue: Catalogue | None = None) -> list[Problem]:
     """Every problem of a result file, an entry (its folder or entry.json), or a whole board; [] says: good.
 
     `submission` is the stricter check of a new entry. A result is always checked as one. Problems of a board's
@@ -102,9 +100,7 @@ def _shape_problems(result: Any) -> list[Problem]:
     if not isinstance(result.get("rule"), dict):
         problems.append(Problem("rule", "is not an object: the whole rule belongs into the result"))
     if result.get("official") is not True:
-        problems.append(
-            Problem("official", "is not true: an entry has all official seeds, and no fixed conditions")
-        )
+        problems.append(Problem("official", "is not true: an entry has all official seeds, and no fixed conditions"))
     if not isinstance(result.get("learned", {}), dict):
         problems.append(Problem("learned", "is not an object"))
     return problems

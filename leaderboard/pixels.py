@@ -1,4 +1,4 @@
-"""Small pictures as data: a palette PNG made here, so that a page needs no other file and is the same bits everywhere."""
+"""Small pictures as data: a palette PNG made here, so that a page needs no other file and is the same everywhere."""
 
 from __future__ import annotations
 

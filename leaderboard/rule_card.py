@@ -145,7 +145,7 @@ def _timing_figure(rule: Any, name: str) -> str:
     where = "" if name == "*" else f"Pathway <code>{escape(name)}</code>. "
     return (
         f'<figure class="panel">{curve_plot(curves, "post after pre (ms)", "weight change")}'
-        f'<figcaption>{where}Δw of one pair of spikes at w = {W_SHOWN:g}, in trains at '
+        f"<figcaption>{where}Δw of one pair of spikes at w = {W_SHOWN:g}, in trains at "
         f'<span class="key"><i class="c1">━ {SLOW_HZ:g} Hz (lone pairs)</i>'
         f'<i class="c2">━ {FAST_HZ:g} Hz (neighbouring spikes form triplets)</i></span></figcaption></figure>'
     )
@@ -159,7 +159,7 @@ def _map_figure(rule: Any, name: str) -> str:
         f'<figure class="panel"><div class="map"><span class="y">post, −{limit} to {limit}</span>'
         f'<img alt="weight change over pre and post" src="{diverging_png(found.change[::-1])}">'
         f'<div class="under"><span>−{limit}</span><span>pre</span><span>{limit}</span></div></div>'
-        f'<figcaption>{where}Δw of one presentation at w = {W_SHOWN:g}, at most {abs(found.change).max():.3g}: '
+        f"<figcaption>{where}Δw of one presentation at w = {W_SHOWN:g}, at most {abs(found.change).max():.3g}: "
         f'<span class="key"><i class="c2">■ strengthens</i><i style="color:var(--minus)">■ weakens</i></span>'
         f"</figcaption></figure>"
     )
@@ -240,7 +240,9 @@ def _lineage(found: RuleOnBoard, family: dict[str, RuleOnBoard]) -> str:
     if learner:
         details = [f"{key} {learner[key]}" for key in ("family", "seed") if key in learner]
         details += [f"{key} = {value}" for key, value in learner.get("options", {}).items()]
-        lines.append(f"Learner: {learner_text(found.standings[0])}" + escape(f" ({', '.join(details)})" if details else ""))
+        lines.append(
+            f"Learner: {learner_text(found.standings[0])}" + escape(f" ({', '.join(details)})" if details else "")
+        )
         lines.append(f"Cost: {cost_text(found.standings[0].cost)} lifetimes")
         lines.append(f"Trained on: {escape(', '.join(sorted(found.learned_on))) or 'not said'}")
     else:

@@ -40,7 +40,7 @@ def schema_problems(name: str, value: Any) -> Iterator[Problem]:
         yield from _in_words(error)
 
 
-def _in_words(error: jsonschema.ValidationError) -> Iterator[Problem]:
+def _in_words(error: Any) -> Iterator[Problem]:
     path = ""
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)

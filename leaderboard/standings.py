@@ -220,9 +220,7 @@ def place_of(entry: str | Path | Entry, board: Board | str | Path | None = None)
     opened = board if isinstance(board, Board) else open_board(board)
     found = entry if isinstance(entry, Entry) else opened.find(entry)
     task = opened.catalogue.task(found.task_id)
-    rivals = [
-        e for e in opened.of_task(task.id) if e.state(task.spec_hash) == "verified" and e.name != found.name
-    ]
+    rivals = [e for e in opened.of_task(task.id) if e.state(task.spec_hash) == "verified" and e.name != found.name]
     rows = _ranked(task, [found, *rivals])
     own = next(row for row in rows if row.entry is found)
     ties = [row.name for row in rows if row is not own and set(row.group) & set(own.group)]

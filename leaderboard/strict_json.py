@@ -104,9 +104,7 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def canonical(value: Any) -> bytes:
     """The one byte string of a JSON value: sorted keys, no spaces, shortest floats; no NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest(*parts: bytes) -> str:

@@ -94,7 +94,9 @@ def _plots(standings: TaskStandings) -> str:
     rows = [
         ForestRow(row.name, rule_link(row), row.score, *row.score_interval, row.score_iqm) for row in standings.ranked
     ]
-    points = [ParetoPoint(row.name, rule_link(row), row.cost, row.loss) for row in standings.ranked if row.cost is not None]
+    points = [
+        ParetoPoint(row.name, rule_link(row), row.cost, row.loss) for row in standings.ranked if row.cost is not None
+    ]
     forest = (
         f'<h2>Scores with their uncertainty</h2><div class="panel">{forest_plot(rows, standings.task.reference_rule)}'
         '<p class="key"><i class="c1">● mean, with its 95 % interval</i><i class="c2">❘ middle half of the lifetimes</i>'

@@ -33,9 +33,7 @@ from .schema import Problem, schema_problems
 MAX_FILES = 200  # in one entry's folder
 
 
-def entry_problems(
-    folder: Path, *, submission: bool = False, catalogue: Catalogue | None = None
-) -> list[Problem]:
+def entry_problems(folder: Path, *, submission: bool = False, catalogue: Catalogue | None = None) -> list[Problem]:
     """Every problem of one entry's folder, sorted; [] says that it is good.
 
     `submission` adds what only a new entry must fulfil: the task's current hash, and no verification files
@@ -136,9 +134,7 @@ def _arrays_problems(path: Path) -> Iterator[Problem]:
         return
     for name, array in arrays.items():
         if array.dtype not in (np.float32, np.float64):
-            yield Problem(
-                f"{path.name}: {name}", f"has numbers of type {array.dtype}, float32 or float64 wanted"
-            )
+            yield Problem(f"{path.name}: {name}", f"has numbers of type {array.dtype}, float32 or float64 wanted")
         elif not np.isfinite(array).all():
             yield Problem(f"{path.name}: {name}", "has numbers that are not finite")
 
@@ -170,9 +166,7 @@ def _record_problems(folder: Path, data: dict[str, Any]) -> Iterator[Problem]:
         if broken:
             continue
         if record["entry_hash"] != entry_hash:
-            yield Problem(
-                f"{name}: entry_hash", "is of other files; the entry was changed after it was verified"
-            )
+            yield Problem(f"{name}: entry_hash", "is of other files; the entry was changed after it was verified")
         if record["task"] != data["task"]:
             yield Problem(f"{name}: task", f"is {record['task']}, {data['task']} wanted")
         if len(record["official"]["losses"]) != len(record["official"]["seeds"]):

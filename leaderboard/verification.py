@@ -153,9 +153,7 @@ def _examine(
 class _FreshLives:
     """Lifetimes of an entry's rule and of the reference rule on the first so many fresh seeds."""
 
-    def __init__(
-        self, entry: Entry, task: TaskLike, catalogue: Catalogue, nonce: str, rule: Any, reference: Any
-    ):
+    def __init__(self, entry: Entry, task: TaskLike, catalogue: Catalogue, nonce: str, rule: Any, reference: Any):
         self._entry, self._task, self._measure, self._nonce = entry, task, catalogue.measure, nonce
         self._rule, self._reference = rule, reference
         self.seeds: list[int] = []
@@ -195,7 +193,8 @@ def _disagreement(entry: Entry, official: Measurement, reproduction: Reproductio
     )
     more = f"; and {len(rows) - 3} more" if len(rows) > 3 else ""
     return (
-        f"official seeds: {len(rows)} of {len(claimed)} losses are not reproduced ({reproduction.kind}): {named}{more}; "
+        f"official seeds: {len(rows)} of {len(claimed)} losses are not reproduced ({reproduction.kind}): "
+        f"{named}{more}; "
         f"claimed mean {reproduction.claimed_mean:.6g}, measured {reproduction.measured_mean:.6g}"
     )
 

@@ -72,9 +72,7 @@ def timing_window(rule: Rule, pathway: str, rate_hz: float = SLOW_HZ, n: int = 2
     return TimingWindow(rate_hz, delay, change)
 
 
-def _at_a_spike(
-    rule: Rule, pathway: str, pre_spikes: np.ndarray, traces: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def _at_a_spike(rule: Rule, pathway: str, pre_spikes: np.ndarray, traces: Mapping[str, np.ndarray]) -> np.ndarray:
     """Δw where each element has either a presynaptic or a postsynaptic spike."""
     n = len(pre_spikes)
     seen = {
@@ -142,9 +140,7 @@ def _draw_map(figure: Figure, axes, rule: Rule, name: str) -> None:
     found = rate_map(rule, name)
     limit = float(np.nanmax(np.abs(found.change))) or 1.0
     extent = (-RATE_LIMIT, RATE_LIMIT, -RATE_LIMIT, RATE_LIMIT)
-    image = axes.imshow(
-        found.change, origin="lower", extent=extent, cmap="RdBu_r", vmin=-limit, vmax=limit
-    )
+    image = axes.imshow(found.change, origin="lower", extent=extent, cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes.set_xlabel("pre")
     axes.set_ylabel("post")
     figure.colorbar(image, ax=axes, shrink=0.85, label=f"Δw at w = {W_SHOWN:g}")

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from plasticbench.errors import RuleError
 from plasticbench.leaderboard import ranking
 from plasticbench.leaderboard.catalogue import Catalogue, Measurement
+
+from plasticbench.errors import RuleError
 from plasticbench.rules.io import load_rule, rule_from_json
 
 VERSIONS = {"plasticbench": "0.1.0", "numpy": "2"}
@@ -97,9 +98,7 @@ def make_catalogue(*tasks: SmallTask) -> Catalogue:
 
 def newer(catalogue: Catalogue, task_id: str) -> Catalogue:
     """The same catalogue after an erratum: one task's version, and so its hash, has changed."""
-    return replace(
-        catalogue, tasks={**catalogue.tasks, task_id: replace(catalogue.tasks[task_id], version="2")}
-    )
+    return replace(catalogue, tasks={**catalogue.tasks, task_id: replace(catalogue.tasks[task_id], version="2")})
 
 
 def result_json(catalogue: Catalogue, rule: dict, task_id: str = "plasticbench/Small-v0", **changes) -> dict:

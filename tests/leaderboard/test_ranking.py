@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from plasticbench.leaderboard import ranking
 
 
@@ -17,9 +16,7 @@ def test_the_95_percent_interval_covers_the_true_mean_93_to_97_times_in_100():
 
 def test_small_samples_are_covered_too():
     losses = np.random.default_rng(1).normal(size=(2000, 8))
-    low, high = ranking.interval(
-        ranking.resampled_means(losses, resamples=1000), ranking.tail_probability(8)
-    ).T
+    low, high = ranking.interval(ranking.resampled_means(losses, resamples=1000), ranking.tail_probability(8)).T
     assert 0.93 <= np.mean((low <= 0.0) & (high >= 0.0)) <= 0.97
 
 

@@ -1,4 +1,4 @@
-"""The site: the same bytes every time, nothing from elsewhere, nothing of a stranger's runs, and it works in a browser."""
+"""The site: the same bytes every time, nothing from elsewhere, no stranger's code; and it works in a browser."""
 
 import json
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, find_browser
+from plasticbench.leaderboard import open_board, submit, verify, write_site
 from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.leaderboard import open_board, submit, verify, write_site
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -137,7 +137,9 @@ def test_a_learned_rule_tells_home_from_transfer(site):
 
 def test_equations_are_mathml_with_an_operator_between_terms(site):
     (card,) = (site / "rules").glob("alpha-*.html")
-    assert re.search(r"<math>.*<mi>η</mi>.*<msub><mi>x</mi><mtext>pre</mtext></msub>.*<mo>−</mo>.*</math>", card.read_text())
+    assert re.search(
+        r"<math>.*<mi>η</mi>.*<msub><mi>x</mi><mtext>pre</mtext></msub>.*<mo>−</mo>.*</math>", card.read_text()
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(board, tmp_path):

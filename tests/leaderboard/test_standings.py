@@ -2,10 +2,9 @@
 
 import json
 
-from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
-
 from plasticbench.leaderboard import board_json, board_table, open_board, place_of, submit, verify
 from plasticbench.leaderboard.standings import task_standings, track_standings
+from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 
@@ -26,9 +25,7 @@ def test_only_verified_entries_are_ranked(tmp_path, catalogue):
     board = fill(tmp_path, catalogue, [rule_json("best-if-true", 0.1)], verified=False)
     table = task_standings(board, SMALL)
     assert [row.name for row in table.ranked] == ["good", "bad"]
-    assert [(row.name, row.state, row.rank) for row in table.unranked] == [
-        ("best-if-true", "self-reported", None)
-    ]
+    assert [(row.name, row.state, row.rank) for row in table.unranked] == [("best-if-true", "self-reported", None)]
     assert "not ranked, self-reported" in board_table(board, SMALL)
 
 

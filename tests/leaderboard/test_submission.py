@@ -9,11 +9,11 @@ import sys
 import time
 
 import pytest
+from plasticbench.leaderboard import DuplicateEntry, open_board, submit, validate_path
+from plasticbench.leaderboard.board import own_folder
 from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.leaderboard import DuplicateEntry, open_board, submit, validate_path
-from plasticbench.leaderboard.board import own_folder
 
 
 def test_a_result_becomes_an_entry_that_validates(write_result, tmp_path, catalogue):
@@ -75,9 +75,7 @@ def _submit_one(arguments) -> str:
 def _write_results(folder, names):
     catalogue = make_catalogue(SmallTask("plasticbench/Small-v0"))
     for number, name in enumerate(names):
-        (folder / f"{name}.json").write_text(
-            json.dumps(result_json(catalogue, rule_json(name, 0.3 + 0.001 * number)))
-        )
+        (folder / f"{name}.json").write_text(json.dumps(result_json(catalogue, rule_json(name, 0.3 + 0.001 * number))))
     return [str(folder / f"{name}.json") for name in names]
 
 

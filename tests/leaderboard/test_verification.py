@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_tasks import life, measure, newer, result_json, rule_json
-
-from plasticbench.errors import PlasticbenchError
 from plasticbench.leaderboard import equivalence, open_board, ranking, submit, validate_path, verify
 from plasticbench.leaderboard.errata import errata_table, verify_all
 from plasticbench.leaderboard.verification import fresh_seeds
+from small_tasks import life, measure, newer, result_json, rule_json
+
+from plasticbench.errors import PlasticbenchError
 from plasticbench.rules.io import rule_from_json
 
 TASK = "plasticbench/Small-v0"
@@ -40,10 +40,7 @@ def test_an_honest_entry_is_verified_to_the_bit(tmp_path, catalogue):
     assert found.state == "verified"
     assert found.record["reproduction"]["kind"] == "bits"
     assert validate_path(path, catalogue=catalogue) == []
-    assert (
-        open_board(tmp_path / "board", catalogue).entries[0].state(catalogue.tasks[TASK].spec_hash)
-        == "verified"
-    )
+    assert open_board(tmp_path / "board", catalogue).entries[0].state(catalogue.tasks[TASK].spec_hash) == "verified"
 
 
 def test_a_changed_loss_is_named_by_its_row(tmp_path, catalogue):
@@ -87,9 +84,7 @@ def luckiest_of(n: int, catalogue, round_number: int) -> dict:
     """The rule with the lowest official mean among n that differ in nothing but their noise."""
     task = catalogue.tasks[TASK]
     own = np.empty(n)
-    rules = [
-        rule_json(f"noise-{round_number}-{k}", 0.3 + 1e-12 * (n * round_number + k), 1.0) for k in range(n)
-    ]
+    rules = [rule_json(f"noise-{round_number}-{k}", 0.3 + 1e-12 * (n * round_number + k), 1.0) for k in range(n)]
     for k, rule in enumerate(rules):
         parsed = rule_from_json(rule)
         own[k] = np.mean([life(task, parsed, seed) for seed in task.official_seeds])
@@ -111,11 +106,7 @@ def test_luck_is_caught_9_times_in_10_and_honesty_suffers_1_time_in_100():
     for _ in range(40):
         difficulty = generator.normal(size=n + m)  # of the seeds, shared with the reference rule
         noise = generator.gamma(2.0, size=(1000, n))
-        lucky = (
-            5
-            + difficulty
-            + np.concatenate([noise[noise.mean(axis=1).argmin()], generator.gamma(2.0, size=m)])
-        )
+        lucky = 5 + difficulty + np.concatenate([noise[noise.mean(axis=1).argmin()], generator.gamma(2.0, size=m)])
         reference = 4 + difficulty + 0.1 * generator.normal(size=n + m)
         split = [lucky[:n], lucky[n:], reference[:n], reference[n:]]
         caught += equivalence.fresh_gap(*split)[1] < equivalence.FRESH_LEVEL
@@ -129,7 +120,7 @@ def test_official_seeds_that_are_easy_for_everybody_are_nobodys_fault():
     generator = np.random.default_rng(2)
     easy, usual = generator.normal(size=64) - 2.0, generator.normal(size=256)
     noise = 0.1 * generator.normal(size=320)
-    gap, p_value = equivalence.fresh_gap(easy + noise[:64], usual + noise[64:], easy, usual)
+    _, p_value = equivalence.fresh_gap(easy + noise[:64], usual + noise[64:], easy, usual)
     assert p_value > 0.01
     assert equivalence.fresh_gap(easy, usual, 0 * easy, 0 * usual)[1] < 0.01
 
@@ -160,9 +151,7 @@ def test_an_entry_edited_after_verification_is_not_shown(tmp_path, catalogue):
     path = put(tmp_path, catalogue, rule_json("honest", 0.3))
     verify(path, tmp_path / "board", catalogue=catalogue)
     (path / "entry.json").write_text((path / "entry.json").read_text().replace('"cores": 2', '"cores": 4'))
-    assert [p.path for p in validate_path(path, catalogue=catalogue)] == [
-        "verification-0001.json: entry_hash"
-    ]
+    assert [p.path for p in validate_path(path, catalogue=catalogue)] == ["verification-0001.json: entry_hash"]
     assert open_board(tmp_path / "board", catalogue).entries == ()
 
 
