@@ -47,7 +47,9 @@ class Gradient:
             ("refit", refit, -1e-300, 1.0),
         ):
             if not isinstance(value, (int, float)) or not low < value < high:
-                raise PlasticbenchError(f"option.{name}: {value!r} is not a number above {max(low, 0):g}, below {high:g}")
+                raise PlasticbenchError(
+                    f"option.{name}: {value!r} is not a number above {max(low, 0):g}, below {high:g}"
+                )
         if not isinstance(lifetimes, int) or lifetimes < 1:
             raise PlasticbenchError(f"option.lifetimes: {lifetimes!r} is not a positive whole number")
         self.learning_rate, self.lifetimes, self.l1 = float(learning_rate), lifetimes, float(l1)
@@ -88,12 +90,19 @@ class Gradient:
         """Mean loss of fresh lifetimes, its gradient (d,) with bounded norm, and the share that blew up."""
         leaf = theta.clone().requires_grad_(True)
         losses = problem.losses(
-            leaf.unsqueeze(0), problem.training_seeds(self.lifetimes), engine="torch", conditions=self.conditions
+            leaf.unsqueeze(0),
+            problem.training_seeds(self.lifetimes),
+            engine="torch",
+            conditions=self.conditions,
         )
         loss = losses.mean()
         gradient = torch.autograd.grad(loss, leaf)[0] if loss.requires_grad else torch.zeros_like(theta)
         blown_up = float((losses >= problem.task.blow_up_losses()[0]).double().mean())
-        return float(loss.detach()), gradient * min(1.0, self.clip / (float(gradient.norm()) + _EPSILON)), blown_up
+        return (
+            float(loss.detach()),
+            gradient * min(1.0, self.clip / (float(gradient.norm()) + _EPSILON)),
+            blown_up,
+        )
 
     def _descend(self, state: dict[str, Any], gradient: Tensor, penalised: Tensor, spent: float) -> None:
         """One Adam step, then the proximal step of the penalty in the same metric."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
@@ -18,12 +19,14 @@ from plasticbench.losses import binary_cross_entropy
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.rate_task import Lifetime, RateTask
 from plasticbench.registry import register
+from plasticbench.render import MUTED, PLASTIC, TARGET, LifeHistory
 from plasticbench.simulation.random import Stream
 from plasticbench.simulation.rate import RateRecording
 
 REFERENCE = "Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.009"
 OFFICIAL_INTERVALS = (1, 3, 5, 8, 14, 20)
 CURVE_INTERVALS = (1, 2, 3, 5, 8, 14, 20, 28, 40, 60, 100)
+N_SHOWN = 80  # answers in a picture
 BASE_RATE = 1.0 / 3.0  # of familiar items: repeats with probability 1/2, of items that were new themselves
 
 
@@ -116,6 +119,26 @@ class ContinualFamiliarity(RateTask):
             "true_positive_rate": (said * familiar).sum(-1) / familiar.sum(-1).clamp_min(1.0),
             "false_positive_rate": (said * novel).sum(-1) / novel.sum(-1).clamp_min(1.0),
         }
+
+    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
+        """The last answers against the truth, and the plastic weights' size over the life."""
+        life = history.life
+        logits = life.readout[0].detach().cpu().numpy()[-N_SHOWN:]
+        first = life.readout.shape[1] - len(logits)
+        familiar = life.lives.targets["familiar"][0, first : first + len(logits)] > 0
+        items = np.arange(first, first + len(logits))
+        answers, size = figure.subplots(2, 1, gridspec_kw={"height_ratios": [1.6, 1]})
+        figure.suptitle(f"{self.title}, interval {life.lives.conditions[0]['interval']}", fontsize=11)
+        answers.axhline(0.0, color=MUTED, lw=1, ls="--")
+        for chosen, colour, label in ((familiar, PLASTIC, "familiar"), (~familiar, TARGET, "novel")):
+            answers.plot(items[chosen], logits[chosen], "o", ms=4, color=colour, label=label)
+        answers.set(ylabel="logit (above 0: “familiar”)", xlabel="item")
+        answers.legend(fontsize=8, ncols=2, loc="lower left", framealpha=0.85, edgecolor="none")
+        weights = history.series("hidden")
+        size.plot(history.steps, np.sqrt((weights**2).mean((1, 2))), color=PLASTIC)
+        size.set(ylabel="rms plastic weight", xlabel="item", ylim=(0, None))
+        for axes in (answers, size):
+            axes.spines[["top", "right"]].set_visible(False)
 
 
 def _whole(name: str, value: Any) -> int:

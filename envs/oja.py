@@ -17,8 +17,8 @@ from plasticbench.losses import angle_to_axis_deg, distance_to_axis
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.rate_task import Lifetime, RateTask
 from plasticbench.registry import register
-from plasticbench.simulation.rate import RateRecording
 from plasticbench.simulation.random import Stream
+from plasticbench.simulation.rate import RateRecording
 
 REFERENCE = (
     "Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; "
@@ -57,9 +57,7 @@ class PrincipalComponentTask(RateTask):
         order = None
         if self.presentation == "stream":
             order = Stream(seed, "order").integers(len(data), (self.n_steps,))
-        return Lifetime(
-            data, {"ff": w_init[None]}, {"w_init": w_init.tolist()}, {"components": first[None]}, order
-        )
+        return Lifetime(data, {"ff": w_init[None]}, {"w_init": w_init.tolist()}, {"components": first[None]}, order)
 
     def _checked_weights(self, value: Any) -> np.ndarray:
         weights = np.asarray(value, dtype=np.float64)

@@ -42,8 +42,8 @@ def _rate() -> list[dict[str, Any]]:
             "torch_s": seconds["torch"],
             "ratio": ratio,
             "summary": (
-                f"rate     OjaMini, {N_RULES} rules x {N_SEEDS} lifetimes, one core: cpu engine {seconds['cpu']:.3f} s, "
-                f"torch engine {seconds['torch']:.2f} s, ratio {ratio:.1f}"
+                f"rate     OjaMini, {N_RULES} rules x {N_SEEDS} lifetimes, one core: "
+                f"cpu engine {seconds['cpu']:.3f} s, torch engine {seconds['torch']:.2f} s, ratio {ratio:.1f}"
             ),
         }
     ]

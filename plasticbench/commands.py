@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+import statistics
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from . import evaluation, registry
 from .errors import PlasticbenchError
 from .files import make_folder, read_json, write_bytes
+from .progress import ProgressBar
 from .result import Result
 from .rules import Rule, families, known_rules, load_rule
 
@@ -21,20 +22,6 @@ from .rules import Rule, families, known_rules, load_rule
 def _leaderboard() -> Any:
     """The room that keeps the board; looked up by name, since the core imports no room."""
     return importlib.import_module("plasticbench.leaderboard")
-
-
-class _Bar:
-    """A progress bar with an estimate, on a terminal only; nothing elsewhere."""
-
-    def __init__(self, label: str, unit: str, quiet: bool = False):
-        self._bar = tqdm(desc=label, unit=unit, disable=True if quiet else None, file=sys.stderr, leave=False)
-
-    def __call__(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        self._bar.close()
 
 
 def _print_json(value: Any) -> None:
@@ -110,12 +97,11 @@ def run_evaluate(arguments: Namespace) -> None:
             raise PlasticbenchError(f"{arguments.conditions}: not a JSON list with one object per lifetime")
     if arguments.out:
         make_folder(Path(arguments.out).parent)
-    bar = _Bar("evaluating", "life", arguments.json)
-    result = evaluation.evaluate(
-        arguments.rule, arguments.task, arguments.seeds, conditions, arguments.engine, arguments.device,
-        progress=bar,
-    )  # fmt: skip
-    bar.close()
+    with ProgressBar("evaluating", quiet=arguments.json) as bar:
+        result = evaluation.evaluate(
+            arguments.rule, arguments.task, arguments.seeds, conditions, arguments.engine, arguments.device,
+            progress=bar,
+        )  # fmt: skip
     if arguments.out:
         result.save(arguments.out)
     if arguments.json:
@@ -129,11 +115,12 @@ def run_evaluate(arguments: Namespace) -> None:
 def describe_result(result: Result) -> str:
     """A few lines that a person reads."""
     task = result.specification
+    reference = f"{task.reference_rule} {task.reference_loss:.5g}"
     n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
     low, high = result.score_interval
     lines = [
         f"{result.rule.name} on {result.task}: {n} lifetimes, {blown} blew up ({result.engine} engine)",
-        f"  loss   {result.loss:.5g}   (null rule {task.null_loss:.5g}, {task.reference_rule} {task.reference_loss:.5g})",
+        f"  loss   {result.loss:.5g}   (null rule {task.null_loss:.5g}, {reference})",
         f"  score  {result.score:.4f}   95 % interval {low:.4f} to {high:.4f}   (0 = null, 1 = {task.reference_rule})",
     ]
     lines += [f"  {name}  {sum(values) / n:.5g} (mean)" for name, values in result.metrics.items()]
@@ -149,27 +136,35 @@ def run_learn(arguments: Namespace) -> None:
     options = dict(named_value(text, "option") for text in arguments.option)
     if arguments.workers is not None:
         options["workers"] = arguments.workers
-    bar = _Bar("learning", "life")
-    settings = {
-        "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
-        "budget": arguments.budget, "options": options, "engine": arguments.engine,
-        "device": arguments.device, "resume": arguments.resume, "progress": bar,
-    }  # fmt: skip
-    if arguments.repeat > 1:
-        results = repeat(out=arguments.out, first_seed=arguments.seed, n=arguments.repeat, **settings)
-        bar.close()
-        losses = [result.loss for result in results]
-        for seed, result in enumerate(results, arguments.seed):
-            print(f"seed {seed}: loss {result.loss:.5g}, score {result.score:.4f}")
-        print(f"over {len(losses)} runs: median {sorted(losses)[len(losses) // 2]:.5g}, "
-              f"best {min(losses):.5g}, worst {max(losses):.5g}")  # fmt: skip
+    seeds = range(arguments.seed, arguments.seed + arguments.repeat)
+    with ProgressBar("learning") as bar:
+        settings = {
+            "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
+            "budget": arguments.budget, "options": options, "engine": arguments.engine,
+            "device": arguments.device, "resume": arguments.resume, "progress": bar,
+        }  # fmt: skip
+        if len(seeds) == 1:
+            results = [learn(out=arguments.out, seed=arguments.seed, **settings)]
+        else:
+            results = repeat(out=arguments.out, seeds=seeds, **settings)
+    if len(seeds) > 1:
+        print(describe_spread(seeds, results))
         return
-    result = learn(out=arguments.out, seed=arguments.seed, **settings)
-    bar.close()
-    print(describe_rule(result.rule))
-    print()
-    print(describe_result(result))
+    print(describe_rule(results[0].rule))
+    print(f"\n{describe_result(results[0])}")
     print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
+
+
+def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:
+    """One line per run, and the spread of official losses over runs."""
+    lines = [
+        f"seed {seed}: loss {result.loss:.5g}, score {result.score:.4f}, "
+        f"{result.learned['lifetimes']:,} lifetimes, {result.learned['seconds']:.0f} s"
+        for seed, result in zip(seeds, results, strict=True)
+    ]
+    losses = [result.loss for result in results]
+    spread = f"median {statistics.median(losses):.5g}, best {min(losses):.5g}, worst {max(losses):.5g}"
+    return "\n".join([*lines, f"official loss over {len(losses)} runs: {spread}"])
 
 
 def run_submit(arguments: Namespace) -> None:
@@ -211,7 +206,8 @@ def run_board(arguments: Namespace) -> None:
 def run_bench(arguments: Namespace) -> None:
     from .benchmarks import measure
 
-    rows = measure(progress=_Bar("measuring", "run", arguments.json))
+    with ProgressBar("measuring", "run", quiet=arguments.json) as bar:
+        rows = measure(progress=bar)
     if arguments.json:
         _print_json(rows)
         return

@@ -30,7 +30,7 @@ class PlasticityEnv(gymnasium.Env):
     Raises PlasticbenchError for an unknown task, option, condition or an action of the wrong shape.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012  (Gymnasium's own declaration)
 
     def __init__(self, task_id: str | Task, render_mode: str | None = None):
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -57,7 +57,10 @@ class PlasticityEnv(gymnasium.Env):
         fixed = options.get("conditions")
         self._life = self.task.lifetimes([drawn], None if fixed is None else [fixed], options.get("arrays"))
         self._history = LifeHistory(self._life) if self.render_mode else None
-        return self._observation(), {"seed": drawn, "conditions": copy.deepcopy(self._life.lives.conditions[0])}
+        return self._observation(), {
+            "seed": drawn,
+            "conditions": copy.deepcopy(self._life.lives.conditions[0]),
+        }
 
     def step(
         self, action: Mapping[str, Any]
@@ -68,8 +71,7 @@ class PlasticityEnv(gymnasium.Env):
         if self._life.finished:
             raise PlasticbenchError("step: this lifetime is over; call reset for another")
         delta = {
-            name: torch.as_tensor(np.asarray(values, dtype=np.float64)).unsqueeze(0)
-            for name, values in action.items()
+            name: torch.as_tensor(np.asarray(values, dtype=np.float64)).unsqueeze(0) for name, values in action.items()
         }
         part = float(self._life.advance(delta)[0])
         over = bool(self._life.over[0])

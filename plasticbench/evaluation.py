@@ -83,9 +83,7 @@ def _result(
         conditions=None if conditions is None else tuple(dict(c) for c in conditions),
         losses=tuple(float(x) for o in outcomes for x in o.losses[0]),
         statuses=tuple(str(s) for o in outcomes for s in o.statuses[0]),
-        metrics={
-            name: tuple(float(x) for o in outcomes for x in o.metrics[name][0]) for name in outcomes[0].metrics
-        },
+        metrics={name: tuple(float(x) for o in outcomes for x in o.metrics[name][0]) for name in outcomes[0].metrics},
         simulated_s=float(np.sum([o.simulated_s for o in outcomes])),
         wall_s=float(np.sum([o.wall_s for o in outcomes])),
         compile_s=float(np.sum([o.compile_s for o in outcomes])),

@@ -93,9 +93,7 @@ class Problem:
         """
         thetas = torch.as_tensor(thetas)
         if thetas.dim() != 2 or thetas.shape[1] != self.family.dimension:
-            raise PlasticbenchError(
-                f"thetas: shape {tuple(thetas.shape)}; expected (n_rules, {self.family.dimension})"
-            )
+            raise PlasticbenchError(f"thetas: shape {tuple(thetas.shape)}; expected (n_rules, {self.family.dimension})")
         n_lifetimes = LIFETIMES_PER_RULE if seeds is None else len(seeds)
         needed = thetas.shape[0] * n_lifetimes
         if needed > self.budget_left:

@@ -8,9 +8,7 @@ from torch import Tensor
 
 def distance_to_axis(w: Tensor, axis: Tensor) -> Tensor:
     """min(‖w − axis‖, ‖w + axis‖) over the last dimension: the sign of a principal component is free."""
-    return torch.minimum(
-        torch.linalg.vector_norm(w - axis, dim=-1), torch.linalg.vector_norm(w + axis, dim=-1)
-    )
+    return torch.minimum(torch.linalg.vector_norm(w - axis, dim=-1), torch.linalg.vector_norm(w + axis, dim=-1))
 
 
 def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
@@ -36,9 +34,7 @@ def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
 def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10.0) -> Tensor:
     """Per item, in nats; the logit is clipped so that one confident error costs at most `largest_logit` nats."""
     clipped = logit.clamp(-largest_logit, largest_logit)
-    return torch.nn.functional.binary_cross_entropy_with_logits(
-        clipped, label.expand_as(clipped), reduction="none"
-    )
+    return torch.nn.functional.binary_cross_entropy_with_logits(clipped, label.expand_as(clipped), reduction="none")
 
 
 def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:

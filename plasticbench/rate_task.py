@@ -188,9 +188,8 @@ class RateTask(Task):
         figure.suptitle(self.title, fontsize=11)
         components = history.life.lives.targets.get("components")
         for panel, name in zip(axes, self.pathways, strict=False):
-            weights = history.series(name)
-            targets = components[0].ravel() if components is not None and name == "ff" else None
-            draw_weights(panel, history.steps, weights.reshape(len(weights), -1), targets, f"pathway {name}")
+            targets = components[0] if components is not None and name == self.network.feedforward else None
+            draw_weights(panel, history.steps, history.series(name), targets, f"pathway {name}")
         axes[-1].plot(history.steps, history.series("loss"), color=PLASTIC)
         axes[-1].set(xlabel="presentation step", ylabel="loss if life ended here", title="loss", ylim=(0, None))
         axes[-1].spines[["top", "right"]].set_visible(False)
@@ -240,6 +239,11 @@ class RateLifetimes:
     def weights(self) -> dict[str, Tensor]:
         """pathway -> (n_lifetimes, n_post, n_pre)."""
         return {name: w[0] for name, w in self._stepper.weights.items()}
+
+    @property
+    def readout(self) -> Tensor:
+        """Logits of the items shown so far, (n_lifetimes, n_shown); of sigmoid networks."""
+        return torch.stack(self._stepper.readout, -1)[0]
 
     @property
     def finished(self) -> bool:
@@ -292,7 +296,7 @@ class RateLifetimes:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """What a picture of the first lifetime needs of this moment."""
-        kept = {name: w[0].detach().cpu().numpy().copy() for name, w in self.weights.items()}
+        kept: dict[str, Any] = {name: w[0].detach().cpu().numpy().copy() for name, w in self.weights.items()}
         kept["loss"] = np.float64(self.outcome().losses[0, 0])
         return kept
 

@@ -60,15 +60,19 @@ def figure_to_array(figure: Figure) -> np.ndarray:
 
 
 def draw_weights(axes: Any, steps: list[int], weights: np.ndarray, targets: np.ndarray | None, title: str) -> None:
-    """Weights (n_snapshots, n) over time, their targets (n,) dashed, both up to the sign that fits best."""
-    shown = np.linspace(0, weights.shape[1] - 1, min(weights.shape[1], 12)).astype(int)
-    axes.plot(steps, weights[:, shown], color=PLASTIC, alpha=0.7, lw=1.2)
+    """Weights (n_snapshots, n_post, n_pre) over time, at most a dozen; targets (n_post, n_pre) dashed.
+
+    A target row is drawn with the sign that its neuron's weights have chosen.
+    """
+    flat = weights.reshape(len(weights), -1)
+    shown = np.linspace(0, flat.shape[1] - 1, min(flat.shape[1], 12)).astype(int)
+    axes.plot(steps, flat[:, shown], color=PLASTIC, alpha=0.7, lw=1.2)
     axes.plot([], [], color=PLASTIC, label="weight")
     if targets is not None:
-        sign = 1.0 if np.dot(weights[-1], targets) >= 0 else -1.0
-        for value in sign * targets[shown]:
+        sign = np.where((weights[-1] * targets).sum(1, keepdims=True) >= 0, 1.0, -1.0)
+        for value in (sign * targets).ravel()[shown]:
             axes.axhline(value, color=TARGET, ls="--", lw=0.9, alpha=0.7)
         axes.plot([], [], color=TARGET, ls="--", label="target")
     axes.set(xlabel="presentation step", ylabel="weight", title=title)
-    axes.legend(frameon=False, loc="upper right", fontsize=8)
+    axes.legend(fontsize=8, loc="best", framealpha=0.85, edgecolor="none")
     axes.spines[["top", "right"]].set_visible(False)

@@ -140,9 +140,7 @@ class Result:
             ("score", [data["score"]], [self.score]),
             ("score_interval", data["score_interval"], list(self.score_interval)),
         ):
-            if len(stated) != len(computed) or not np.allclose(
-                stated, computed, rtol=_RELATIVE_TOLERANCE, atol=1e-12
-            ):
+            if len(stated) != len(computed) or not np.allclose(stated, computed, rtol=_RELATIVE_TOLERANCE, atol=1e-12):
                 raise PlasticbenchError(
                     f"{name}: {data[name]} does not follow from the lifetimes, which give "
                     f"{computed[0] if len(computed) == 1 else computed}; evaluate the rule again"
@@ -175,9 +173,7 @@ def _check_fields(data: Any) -> None:
     for name in ("losses", "statuses"):
         if len(data[name]) != n or n == 0:
             raise PlasticbenchError(f"{name}: {len(data[name])} values for {n} seeds; there must be one each")
-    for i, (seed, loss, status) in enumerate(
-        zip(data["seeds"], data["losses"], data["statuses"], strict=True)
-    ):
+    for i, (seed, loss, status) in enumerate(zip(data["seeds"], data["losses"], data["statuses"], strict=True)):
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise PlasticbenchError(f"seeds[{i}]: {seed!r:.40} is not a seed")
         if not isinstance(loss, (int, float)) or isinstance(loss, bool) or not math.isfinite(loss):

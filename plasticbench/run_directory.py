@@ -105,7 +105,10 @@ def learning_curve(history: list[dict[str, float]]) -> bytes:
     rows = [row for row in history if "loss" in row]
     losses = [row["loss"] for row in rows]
     for axes, x, label in zip(
-        figure.subplots(1, 2, sharey=True), ("lifetimes", "seconds"), ("lifetimes spent", "seconds"), strict=True
+        figure.subplots(1, 2, sharey=True),
+        ("lifetimes", "seconds"),
+        ("lifetimes spent", "seconds"),
+        strict=True,
     ):
         axes.plot([row[x] for row in rows], losses, color="#1f6feb", lw=1.2)
         axes.set(xlabel=label, ylabel="training loss (mean of a fresh batch)" if x == "lifetimes" else "")

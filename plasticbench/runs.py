@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,12 @@ def learn(
     return result
 
 
-def repeat(out: str | Path, first_seed: int, n: int, **settings: Any) -> list[Result]:
-    """The same run with n seeds, each in its own folder; `summary.json` holds the spread of official losses."""
-    results = [
-        learn(out=Path(out) / f"seed-{seed}", seed=seed, **settings) for seed in range(first_seed, first_seed + n)
-    ]
+def repeat(out: str | Path, seeds: Sequence[int], **settings: Any) -> list[Result]:
+    """The same run once a seed, each in its own folder; `summary.json` holds the spread of official losses."""
+    results = [learn(out=Path(out) / f"seed-{seed}", seed=seed, **settings) for seed in seeds]
     summary = {
         "task": results[0].task,
-        "seeds": list(range(first_seed, first_seed + n)),
+        "seeds": list(seeds),
         "losses": [result.loss for result in results],
         "scores": [result.score for result in results],
         "lifetimes": [result.learned["lifetimes"] for result in results],

@@ -193,14 +193,12 @@ class _Stepped:
 
     def _spikes_of(self, group: int, t: int) -> np.ndarray:
         ring = self.lifetime.ring
-        slot, first = t % len(ring.count), ring.first[group]
-        return ring.spikes[slot, first : first + ring.count[slot, group]]
+        slot, first = t % len(ring.n_spikes), ring.first[group]
+        return ring.spikes[slot, first : first + ring.n_spikes[slot, group]]
 
     def observe(self) -> dict[str, dict[str, np.ndarray]]:
         """pathway -> variable -> (capacity,)."""
-        return {
-            pathway.name: self._seen(k, pathway) for k, pathway in enumerate(self.life.network.plastic_pathways)
-        }
+        return {pathway.name: self._seen(k, pathway) for k, pathway in enumerate(self.life.network.plastic_pathways)}
 
     def _seen(self, k: int, pathway: Any) -> dict[str, np.ndarray]:
         network, life = self.life.network, self.lifetime
@@ -212,7 +210,11 @@ class _Stepped:
             arrived[self._spikes_of(network.index(pathway.pre), past)] = 1.0
         if not self.over:
             fired[self._spikes_of(network.index(pathway.post), self._step)] = 1.0
-        seen = {"w": life.snapshot().weights[pathway.name], "pre_spike": arrived[pre], "post_spike": fired[post]}
+        seen = {
+            "w": life.snapshot().weights[pathway.name],
+            "pre_spike": arrived[pre],
+            "post_spike": fired[post],
+        }
         for x, trace in enumerate(TRACES):
             first = life.plastic.first[k]
             values = life.plastic.trace[first[x] : first[x + 1]].astype(np.float64) * life.plastic.unit[k, x]

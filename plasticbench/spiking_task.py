@@ -157,12 +157,15 @@ class SpikingTask(Task):
         probe = self._probe if metrics else None
         with one_torch_thread():
             if not isinstance(rules, RuleBatch):
-                outcome = self._live_policy(rules, lives)
-                return outcome
+                return self._live_policy(rules, lives)
             check_time_constants(rules)
             if engine == "cpu":
                 scored, compile_s = run_cpu(
-                    lives.lives, rules, lambda s, record: self.score_record(record, lives.lives[s], metrics), probe, threads
+                    lives.lives,
+                    rules,
+                    lambda s, record: self.score_record(record, lives.lives[s], metrics),
+                    probe,
+                    threads,
                 )
                 losses = torch.tensor([[loss for loss, *_ in row] for row in scored], dtype=torch.float64)
             else:

@@ -112,9 +112,7 @@ class Task(abc.ABC):
         """0 for the null rule's official loss, 1 for the reference rule's; unclipped."""
         if self.score_scale == "log":
             floor = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
-            x, null, best = (
-                math.log(max(v, floor)) for v in (mean_loss, self.null_loss, self.reference_loss)
-            )
+            x, null, best = (math.log(max(v, floor)) for v in (mean_loss, self.null_loss, self.reference_loss))
         else:
             x, null, best = mean_loss, self.null_loss, self.reference_loss
         return (null - x) / (null - best)
@@ -238,7 +236,7 @@ class Task(abc.ABC):
         if isinstance(rules, tuple) and len(rules) == 2 and isinstance(rules[0], Family):
             return self._group(rules[0].batch(rules[1]))
         listed = list(rules) if isinstance(rules, Sequence) and not isinstance(rules, str) else [rules]
-        resolved = [load_rule(r) if isinstance(r, str) else r for r in listed]
+        resolved: list[Any] = [load_rule(r) if isinstance(r, str) else r for r in listed]
         groups: list[tuple[list[int], Any]] = []
         variables = {name: self.variables(name) for name in self.pathways}
         for brings_arrays in (False, True):  # a rule without slow weights gets the task's own
@@ -260,13 +258,13 @@ def _merge(parts: list[tuple[list[int], Outcome]]) -> Outcome:
     outcomes = [outcome for _, outcome in parts]
     order = torch.as_tensor([i for indices, _ in parts for i in indices]).argsort()
 
-    def joined(pick: Callable[[Outcome], Tensor]) -> Tensor:
-        return torch.cat([pick(outcome).cpu() for outcome in outcomes])[order]
+    def joined(parts: list[Tensor]) -> Tensor:
+        return torch.cat([part.cpu() for part in parts])[order]
 
     return Outcome(
-        losses=joined(lambda o: o.losses),
-        blown_up=joined(lambda o: o.blown_up),
-        metrics={name: joined(lambda o, name=name: o.metrics[name]) for name in outcomes[0].metrics},
+        losses=joined([o.losses for o in outcomes]),
+        blown_up=joined([o.blown_up for o in outcomes]),
+        metrics={name: joined([o.metrics[name] for o in outcomes]) for name in outcomes[0].metrics},
         engine=outcomes[0].engine,
         simulated_s=sum(o.simulated_s for o in outcomes),
         wall_s=sum(o.wall_s for o in outcomes),

@@ -25,11 +25,9 @@ class PlasticityVectorEnv(VectorEnv):
     `reset` (AutoresetMode.DISABLED). `dtype` is torch.float64 (the engines' own) unless given.
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED}
+    metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012  (Gymnasium's own declaration)
 
-    def __init__(
-        self, task_id: str | Task, num_envs: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float64
-    ):
+    def __init__(self, task_id: str | Task, num_envs: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float64):
         if num_envs < 1:
             raise PlasticbenchError(f"num_envs: {num_envs} is not a positive number")
         self.task = task_id if isinstance(task_id, Task) else find_task(task_id)
@@ -56,7 +54,10 @@ class PlasticityVectorEnv(VectorEnv):
             seeds, options.get("conditions"), options.get("arrays"), self.device, self.dtype
         )
         self._reported = [False] * self.num_envs
-        return self._life.observe(), {"seed": np.array(seeds), "conditions": list(self._life.lives.conditions)}
+        return self._life.observe(), {
+            "seed": np.array(seeds),
+            "conditions": list(self._life.lives.conditions),
+        }
 
     def step(  # type: ignore[override]
         self, actions: Mapping[str, Tensor]

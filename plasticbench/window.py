@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .errors import PlasticbenchError
@@ -18,14 +20,12 @@ class Window:
             raise PlasticbenchError("render_mode: 'human' needs a display; use render_mode='rgb_array' here")
         self._plt = plt
         self._figure = plt.figure(title)
-        self._image = None
+        self._image: Any = None
 
     def show(self, picture: np.ndarray) -> None:
         if self._image is None:
             self._image = self._figure.figimage(picture)
-            self._figure.set_size_inches(
-                picture.shape[1] / self._figure.dpi, picture.shape[0] / self._figure.dpi
-            )
+            self._figure.set_size_inches(picture.shape[1] / self._figure.dpi, picture.shape[0] / self._figure.dpi)
         self._image.set_data(picture)
         self._figure.canvas.draw_idle()
         self._plt.pause(0.001)

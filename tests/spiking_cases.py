@@ -19,9 +19,15 @@ def small_network(plastic=("ie",), neuron=None, rate_hz=20.0, w_max=2.0, weights
     pathways = [SpikingPathway(f"in_{q}", "in", q, "exc", RandomConnections(0.5), 0.15) for q in ("e", "i")]
     pathways += [
         SpikingPathway(
-            name, name[0], name[1], "exc" if name[0] == "e" else "inh", RandomConnections(0.3), weight[name],
-            name in plastic, w_max,
-        )  # fmt: skip
+            name,
+            name[0],
+            name[1],
+            "exc" if name[0] == "e" else "inh",
+            RandomConnections(0.3),
+            weight[name],
+            name in plastic,
+            w_max,
+        )
         for name in ("ee", "ei", "ie", "ii")
     ]
     return SpikingNetwork(

@@ -63,9 +63,7 @@ def test_show_prints_the_equation_and_draws_it(capsys, tmp_path):
 
 def test_evaluate_prints_one_json_object_and_writes_the_same(capsys, tmp_path):
     out_file = tmp_path / "result.json"
-    code, out, _ = run(
-        capsys, "evaluate", "oja", "--task", "plasticbench/OjaMini-v0", "--json", "--out", str(out_file)
-    )
+    code, out, _ = run(capsys, "evaluate", "oja", "--task", "plasticbench/OjaMini-v0", "--json", "--out", str(out_file))
     printed = json.loads(out)
     assert code == 0
     assert printed == json.loads(out_file.read_text())
@@ -102,9 +100,18 @@ def test_evaluate_takes_the_first_seeds_and_fixed_conditions(capsys, tmp_path):
         (("evaluate", "oja"), "--task"),
         (("show", "no-such-rule"), "no-such-rule"),
         (("learn", "--task", "OjaMini-v0", "--learner", "gradiant", "--out", "x"), "gradient"),
-        (("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--family", "doublet", "--out", "x"), "family"),
-        (("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--option", "lr", "--out", "x"), "name=value"),
-        (("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--option", "lr=1", "--out", "x"), "option.lr"),
+        (
+            ("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--family", "doublet", "--out", "x"),
+            "family",
+        ),
+        (
+            ("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--option", "lr", "--out", "x"),
+            "name=value",
+        ),
+        (
+            ("learn", "--task", "OjaMini-v0", "--learner", "gradient", "--option", "lr=1", "--out", "x"),
+            "option.lr",
+        ),
         (("submit", "nowhere.json"), "nowhere.json"),
         (("board", "--task", "NoSuchTask-v0"), "NoSuchTask"),
         (("nonsense",), "nonsense"),
@@ -123,8 +130,16 @@ HOSTILE = [
     ("attribute", {"pathways": {"ff": {"on_step": "pre.__class__"}}}, "on_step"),
     ("power tower", {"pathways": {"ff": {"on_step": "9**9**9"}}}, "on_step"),
     ("nested powers", {"pathways": {"ff": {"on_step": "((pre**60)**60)**60"}}}, "on_step"),
-    ("NaN", '{"format": "plasticbench/rule@1", "name": "x", "pathways": {"ff": {"parameters": {"a": NaN}}}}', "NaN"),
-    ("infinite", '{"format": "plasticbench/rule@1", "name": "x", "pathways": {"ff": {"parameters": {"a": 1e999}}}}', ""),
+    (
+        "NaN",
+        '{"format": "plasticbench/rule@1", "name": "x", "pathways": {"ff": {"parameters": {"a": NaN}}}}',
+        "NaN",
+    ),
+    (
+        "infinite",
+        '{"format": "plasticbench/rule@1", "name": "x", "pathways": {"ff": {"parameters": {"a": 1e999}}}}',
+        "",
+    ),
     ("parentheses", {"pathways": {"ff": {"on_step": "(" * 400_000}}}, ""),
 ]
 

@@ -86,7 +86,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 
 
 def test_repeat_reports_the_spread(tmp_path):
-    results = repeat(tmp_path, 0, 2, task_id=TASK, learner="random-search", budget=300)
+    results = repeat(tmp_path, range(2), task_id=TASK, learner="random-search", budget=300)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["losses"] == [r.loss for r in results]
     assert len(set(summary["losses"])) == 2

@@ -83,16 +83,12 @@ def test_gradients_equal_finite_differences():
     for i in (0, 3, 7, 12, 20, 26):
         step = torch.zeros(27, dtype=torch.float64)
         step[i] = 1e-6
-        up, down = (
-            float(shortened.losses((family, (theta + s * step)[None]), [1, 2]).mean()) for s in (1, -1)
-        )
+        up, down = (float(shortened.losses((family, (theta + s * step)[None]), [1, 2]).mean()) for s in (1, -1))
         assert float(leaf.grad[i]) == pytest.approx((up - down) / 2e-6, rel=1e-4, abs=1e-7)
 
 
 def test_rules_that_divide_by_zero_blow_up_instead_of_crashing():
-    rule = plasticbench.rules.Rule(
-        "reciprocal", {"ff": plasticbench.rules.PathwayRule.make({"on_step": "1/(w - w)"})}
-    )
+    rule = plasticbench.rules.Rule("reciprocal", {"ff": plasticbench.rules.PathwayRule.make({"on_step": "1/(w - w)"})})
     for engine in ("cpu", "torch"):
         outcome = MINI.run(rule, [0, 1], engine)
         assert bool(outcome.blown_up.all())

@@ -3,12 +3,12 @@
 import ast
 from pathlib import Path
 
-import pytest
-
-import plasticbench
 import plasticbench.baselines
 import plasticbench.envs
 import plasticbench.leaderboard
+import pytest
+
+import plasticbench
 
 CORE = Path(plasticbench.__file__).parent
 ROOMS = {
@@ -22,7 +22,7 @@ LAYERS = [
     {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures"},
     {"task", "rate_task", "spiking_task", "spiking_lifetimes", "registry", "env", "vector_env"},
     {"result", "evaluation", "learning", "run_directory", "runs", "benchmarks", "references"},
-    {"cli", "commands", "quickstart", "__main__", "__init__"},
+    {"cli", "commands", "progress", "quickstart", "__main__", "__init__"},
 ]
 
 

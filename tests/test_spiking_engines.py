@@ -30,7 +30,12 @@ CODEPENDENT = Rule(
     ("plastic", "neuron", "rule", "n_steps"),
     [
         (("ie",), ConductanceLIF(), VOGELS, 10_000),
-        (("ee", "ei", "ie", "ii"), ConductanceLIF(), doublet(alpha=-0.2, beta=-0.1, gamma=0.5, kappa=0.3), 3000),
+        (
+            ("ee", "ei", "ie", "ii"),
+            ConductanceLIF(),
+            doublet(alpha=-0.2, beta=-0.1, gamma=0.5, kappa=0.3),
+            3000,
+        ),
         (("ee", "ie"), AdaptiveLIF(), CODEPENDENT, 3000),
     ],
 )
@@ -53,7 +58,9 @@ def test_both_engines_emit_the_same_spikes(plastic, neuron, rule, n_steps):
 def test_single_precision_lives_nearly_the_same_life():
     life = life_of(small_network(), 10_000)
     (single,), (double,) = run(life, VOGELS), run(life, VOGELS, dtype=np.float64)
-    assert single.spike_counts["e"].sum() == pytest.approx(double.spike_counts["e"].sum(), rel=0.1)  # chaos: one spike's rounding changes them all
+    assert single.spike_counts["e"].sum() == pytest.approx(
+        double.spike_counts["e"].sum(), rel=0.1
+    )  # chaos: one spike's rounding changes them all
 
 
 def test_a_batch_of_lives_is_each_life_alone_on_torch():

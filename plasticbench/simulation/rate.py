@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-RATE_VARIABLES = ("pre", "post", "w", "m", "reconstruction")  # the arguments of a compiled rate rule, in order
+RATE_VARIABLES = (
+    "pre",
+    "post",
+    "w",
+    "m",
+    "reconstruction",
+)  # the arguments of a compiled rate rule, in order
 
 
 @dataclass(frozen=True)

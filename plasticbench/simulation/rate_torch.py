@@ -60,7 +60,12 @@ class RateStepper:
         if net.offers_reconstruction:
             seen[net.feedforward]["reconstruction"] = (y * w[net.feedforward]).cumsum(-2)
         if net.lateral is not None:
-            seen[net.lateral] = {"pre": self._y.unsqueeze(-2), "post": y, "w": w[net.lateral], "m": self._zero}
+            seen[net.lateral] = {
+                "pre": self._y.unsqueeze(-2),
+                "post": y,
+                "w": w[net.lateral],
+                "m": self._zero,
+            }
         return seen
 
     def advance(self, delta: Mapping[str, Tensor]) -> None:
@@ -139,9 +144,7 @@ def run_torch(
     }
     while not stepper.finished:
         seen = stepper.observe()
-        stepper.advance(
-            {name: event.evaluate_mean(seen[name], values, -3) for name, (event, values) in events.items()}
-        )
+        stepper.advance({name: event.evaluate_mean(seen[name], values, -3) for name, (event, values) in events.items()})
         if not events and stepper.network.activation == "linear":
             break  # nothing changes and nothing is recorded on the way
     return stepper.recording()

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..networks.spiking import SpikingNetwork
 from ..rules import RuleBatch, Structure
-from . import prefetch, random, spiking_inputs, spiking_kernel, spiking_neurons, spiking_steps
+from . import compiled, prefetch, random, spiking_inputs, spiking_kernel, spiking_neurons, spiking_steps
 from .jit import compile_kernel
 from .rate_cpu import default_threads
 from .spiking import SPIKING_VARIABLES, Probe, Snapshot, SpikingLife, SpikingRecord
@@ -31,8 +31,15 @@ from .spiking_neurons import neuron_state
 from .spiking_state import Log, PlasticState, make_layout, make_log, make_plastic, make_ring
 from .spiking_wiring import Wiring, draw_wiring, wiring_key
 
-_DECORATOR = '@numba.njit(nogil=True, error_model="numpy", _nrt=False)\n'
-_KERNEL_PARTS = (prefetch, random, spiking_inputs, spiking_neurons, spiking_steps)  # imported by the kernel: their source is part of its hash
+_DECORATOR = "@generated\n"
+_KERNEL_PARTS = (
+    compiled,
+    prefetch,
+    random,
+    spiking_inputs,
+    spiking_neurons,
+    spiking_steps,
+)  # imported by the kernel: their source is part of its hash
 _MOST_SCALARS = 32
 T = TypeVar("T")
 
@@ -113,14 +120,14 @@ def run_cpu(
     threads = min(threads or default_threads(), max(1, rules.n_rules * len(lives)))
     wirings = _Wirings(keep=threads)
     if lives and rules.n_rules:
-        brief = _lifetime(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
+        brief = lifetime_of(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
         brief.advance(live, 0)  # compiles, or loads what was compiled
     compiled = time.perf_counter() - started
 
     def run(job: tuple[int, int]) -> T:
         s, r = job
         life = lives[s]
-        lifetime = _lifetime(life, wirings.get(life.network, life.seed), rules, r, dtype)
+        lifetime = lifetime_of(life, wirings.get(life.network, life.seed), rules, r, dtype)
         return reduce(s, lifetime.run(live, probe))
 
     jobs = [(s, r) for s in range(len(lives)) for r in range(rules.n_rules)]
@@ -156,10 +163,11 @@ class Lifetime:
         self.ring, self.log = make_ring(network), make_log(life)
         self.step, self.status = 0, spiking_steps.ALIVE
 
-    def advance(self, live: Callable, until: int) -> None:
-        """Live to this step, or to a blow-up."""
+    def advance(self, live: Callable, until: int, learn_until: int | None = None) -> None:
+        """Live to this step, or to a blow-up; plasticity ends where the life says, or at step `learn_until`."""
+        learn_until = self.life.plastic_until_step if learn_until is None else learn_until
         self.step, self.status = live(
-            self.step, until, self.life.plastic_until_step, self.life.seed, self.layout, self.processes,
+            self.step, until, learn_until, self.life.seed, self.layout, self.processes,
             self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log, self.parameters,
         )  # fmt: skip
 
@@ -185,6 +193,12 @@ class Lifetime:
             log.spike_step[:n_logged], log.spike_neuron[:n_logged], probed,
         )  # fmt: skip
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the lifetime, its wiring and its recordings."""
+        parts = (self.layout, self.processes, self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log)
+        return sum(array.nbytes for part in parts for array in part if isinstance(array, np.ndarray))
+
     def snapshot(self) -> Snapshot:
         """Views of the state now."""
         return Snapshot(
@@ -194,7 +208,8 @@ class Lifetime:
         )
 
 
-def _lifetime(life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type) -> Lifetime:
+def lifetime_of(life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type = np.float32) -> Lifetime:
+    """A life under one rule of a batch, before its first step."""
     rows = [_row(values, rule) for values in rules.parameters]
     taus_s = [
         {name: row[column] for name, column in pathway.traces.items()}

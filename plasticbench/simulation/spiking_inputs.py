@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from ..networks.sources import FOREVER, ModulatedSource, PoissonSource
 from ..networks.spiking import SpikingNetwork
+from .compiled import compiled
 from .random import stream_id, uniform_at, uniform_pair_at
 
 _DRAWS_PER_STEP = 20  # bits of the counter
@@ -24,7 +24,7 @@ class InputProcesses(NamedTuple):
 
     source: np.ndarray  # (n,) int64: index of the group that spikes
     first: np.ndarray  # (n,) int64: first afferent
-    count: np.ndarray  # (n,) int64: number of afferents
+    n_afferents: np.ndarray  # (n,) int64: number of afferents
     start: np.ndarray  # (n,) int64: first step
     stop: np.ndarray  # (n,) int64: step after the last
     stream: np.ndarray  # (n,) int64
@@ -74,14 +74,12 @@ def _modulated(source: ModulatedSource, group: int, dt_s: float):
 
 def input_state(network: SpikingNetwork) -> InputState:
     """At the start of life."""
-    largest = max(
-        (source.size for source in network.sources if isinstance(source, ModulatedSource)), default=0
-    )
+    largest = max((source.size for source in network.sources if isinstance(source, ModulatedSource)), default=0)
     n_processes = len(input_processes(network).first)
     return InputState(np.zeros(n_processes), np.zeros((len(network.groups), largest), np.int64))
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def draw_process(seed, t, k, processes, state, spikes, n):
     """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
     if t < processes.start[k] or t >= processes.stop[k]:
@@ -102,7 +100,7 @@ def draw_process(seed, t, k, processes, state, spikes, n):
     while True:
         for u in uniform_pair_at(seed, processes.stream[k], counter):
             i += 1 + int(min(math.log(u) * scale, 4e9))
-            if i >= processes.count[k]:
+            if i >= processes.n_afferents[k]:
                 return n
             afferent = processes.first[k] + i
             if modulated:
@@ -133,10 +131,10 @@ def draw_steps(
 
 
 def _largest_step(processes: InputProcesses) -> int:
-    return int(processes.count.max(initial=0)) + 1
+    return int(processes.n_afferents.max(initial=0)) + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_steps(seed, first, last, processes, state, found, spikes):
     n = 0
     for t in range(first, last):

@@ -4,17 +4,17 @@ A spike walks its row of synapses (arrival, `on_pre`) or its column (`on_post`).
 float64, whatever the type of the neurons' state.
 """
 
-import numba
-
 from plasticbench.simulation import spiking_steps as steps
-from plasticbench.simulation.spiking_steps import ALIVE, INHIBITORY, N_POST, N_PRE, NOT_FINITE, PLASTIC, POST, PRE
-from plasticbench.simulation.spiking_steps import DELAY, FIRST_WEIGHT, X_POST, X_POST2, X_PRE, X_PRE2  # isort: skip
+from plasticbench.simulation.compiled import compiled, compiled_inline, generated
+from plasticbench.simulation.spiking_steps import X_POST, X_POST2, X_PRE, X_PRE2
 
 
+@generated
 def arrive_with_rule(k, *arguments):
     """Arrivals at plastic pathway k, under its rule."""
 
 
+@generated
 def fire_with_rule(k, *arguments):
     """Postsynaptic spikes at plastic pathway k, under its rule."""
 
@@ -22,14 +22,14 @@ def fire_with_rule(k, *arguments):
 # --- generated code ends here ---
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, inline="always")
+@compiled_inline
 def clip(w, w_max):
     """w within [0, w_max]; NaN stays NaN."""
     w = w if not w < 0.0 else 0.0
     return w if not w > w_max else w_max
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def arrive_and_learn(
     on_pre, p, spikes, row_start, target, gain, w_max, w, g, pre, post, pre2, post2, unit, v, c_exc, c_inh
 ):
@@ -50,15 +50,13 @@ def arrive_and_learn(
             weights[k] = clip(old + change, limit)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
-def arrive_without_rule(
-    spikes, row_start, target, gain, w_max, w, g, pre, post, pre2, post2, unit, v, c_exc, c_inh
-):
+@compiled
+def arrive_without_rule(spikes, row_start, target, gain, w_max, w, g, pre, post, pre2, post2, unit, v, c_exc, c_inh):
     """`arrive_and_learn` where no rule changes anything on arrival."""
     steps.arrive_plastic(spikes, row_start, target, gain, w, g)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def fire_and_learn(
     on_post, p, spikes, column_start, synapse, source, w_max, w, pre, post, pre2, post2, unit, v, c_exc, c_inh
 ):
@@ -77,19 +75,19 @@ def fire_and_learn(
             w[s] = clip(old + change, limit)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
     """Spikes arrive; plastic pathways learn, unless `learning` is False; traces count and decay."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
-        arrivals = steps.spikes_of(t - row[DELAY] + len(ring.count), row[PRE], ring)
+        arrivals = steps.spikes_of(t - row[steps.DELAY] + len(ring.n_spikes), row[steps.PRE], ring)
         first_row = wiring.row_first[pathway]
-        row_start = wiring.row_start[first_row : first_row + row[N_PRE] + 1]
-        a, b = layout.first[row[POST]], layout.first[row[POST] + 1]
-        g = n.g_inh[a:b] if row[INHIBITORY] else n.g_exc[a:b]
-        k = row[PLASTIC]
+        row_start = wiring.row_start[first_row : first_row + row[steps.N_PRE] + 1]
+        a, b = layout.first[row[steps.POST]], layout.first[row[steps.POST] + 1]
+        g = n.g_inh[a:b] if row[steps.INHIBITORY] else n.g_exc[a:b]
+        k = row[steps.PLASTIC]
         if k < 0:
-            weight = layout.weight[row[FIRST_WEIGHT] : row[FIRST_WEIGHT] + row[N_PRE]]
+            weight = layout.weight[row[steps.FIRST_WEIGHT] : row[steps.FIRST_WEIGHT] + row[steps.N_PRE]]
             steps.arrive_static(arrivals, row_start, wiring.target, weight, g)
             continue
         w = plastic.w[wiring.plastic_first[k] : wiring.plastic_first[k + 1]]
@@ -105,9 +103,9 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
             k, parameters[k], arrivals, row_start, wiring.target, plastic.gain[k], w_max, w, g,
             pre, post, pre2, post2, plastic.unit[k], v, c_exc, c_inh,
         )  # fmt: skip
-        fired = steps.spikes_of(t, row[POST], ring)
+        fired = steps.spikes_of(t, row[steps.POST], ring)
         first_column = wiring.column_first[k]
-        column_start = wiring.column_start[first_column : first_column + row[N_POST] + 1]
+        column_start = wiring.column_start[first_column : first_column + row[steps.N_POST] + 1]
         fire_with_rule(
             k, parameters[k], fired, column_start, wiring.column_synapse, wiring.column_source, w_max, w,
             pre, post, pre2, post2, plastic.unit[k], v, c_exc, c_inh,
@@ -115,23 +113,23 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
         steps.advance_traces(k, arrivals, fired, plastic)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def live(first, last, learn_until, seed, layout, processes, wiring, n, inputs, plastic, ring, log, parameters):
     """Steps first..last-1, or until a blow-up; the number of steps lived so far and the status."""
     for t in range(first, last):
         steps.fetch_rows(t, layout, wiring, plastic, ring)
         if not steps.emit(t, seed, layout, processes, n, inputs, ring):
-            return t, NOT_FINITE
+            return t, steps.NOT_FINITE
         if t < learn_until:
             steps.fetch_columns(t, layout, wiring, ring)
         transmit(t, t < learn_until, layout, wiring, n, plastic, ring, parameters)
         status = steps.record(t, layout, ring, log)
-        if status != ALIVE:
+        if status != steps.ALIVE:
             return t + 1, status
-    return last, ALIVE
+    return last, steps.ALIVE
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def begin_step(t, seed, layout, processes, wiring, n, inputs, plastic, ring, parameters):
     """A step up to where rules act, for lifetimes that are stepped by hand; False when a voltage is NaN."""
     if not steps.emit(t, seed, layout, processes, n, inputs, ring):
@@ -140,12 +138,12 @@ def begin_step(t, seed, layout, processes, wiring, n, inputs, plastic, ring, par
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def finish_step(t, layout, plastic, ring, log):
     """The rest of a step, after the rules; the status."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
-        if row[PLASTIC] >= 0:
-            arrivals = steps.spikes_of(t - row[DELAY] + len(ring.count), row[PRE], ring)
-            steps.advance_traces(row[PLASTIC], arrivals, steps.spikes_of(t, row[POST], ring), plastic)
+        if row[steps.PLASTIC] >= 0:
+            arrivals = steps.spikes_of(t - row[steps.DELAY] + len(ring.n_spikes), row[steps.PRE], ring)
+            steps.advance_traces(row[steps.PLASTIC], arrivals, steps.spikes_of(t, row[steps.POST], ring), plastic)
     return steps.record(t, layout, ring, log)

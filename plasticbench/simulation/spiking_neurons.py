@@ -7,13 +7,13 @@ a population's neurons is passed as slices; numbers have the state's type.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from ..networks.neurons import AdaptiveLIF, ConductanceLIF
 from ..networks.spiking import SpikingNetwork
+from .compiled import compiled
 
 CONDUCTANCE_LIF, ADAPTIVE_LIF = 0, 1
 NOT_A_NUMBER = -1  # returned instead of a number of spikes when a voltage is NaN
@@ -44,7 +44,7 @@ class NeuronState(NamedTuple):
 def neuron_state(network: SpikingNetwork, dtype: type) -> NeuronState:
     """At the start of life."""
     n = sum(population.size for population in network.populations)
-    fields = [np.zeros(n, np.int32 if name == "ready" else dtype) for name in NeuronState._fields]
+    fields: list[Any] = [np.zeros(n, np.int32 if name == "ready" else dtype) for name in NeuronState._fields]
     state = NeuronState(*fields)
     rest = [np.full(p.size, p.neuron.v_rest) for p in network.populations]
     state.v[:] = np.concatenate(rest)
@@ -75,7 +75,7 @@ def neuron_constants(network: SpikingNetwork, dtype: type) -> tuple[np.ndarray, 
     return np.array(models, dtype=np.int64), constants.astype(dtype)
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
+@compiled
 def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
     """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
     step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]
@@ -104,7 +104,7 @@ def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
     return _reset(whole, len(v), v, threshold, rest, ready, again, spikes, n)
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _reset(first, last, v, threshold, rest, ready, again, spikes, n):
     """Reset neurons first..last-1 that are above the threshold; the new number of spikes, or NOT_A_NUMBER."""
     for i in range(first, last):
@@ -118,14 +118,14 @@ def _reset(first, last, v, threshold, rest, ready, again, spikes, n):
     return n
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _flush(x):
     tiny, zero = x.dtype.type(_TINY), x.dtype.type(0)
     for i in range(len(x)):
         x[i] = x[i] if x[i] > tiny else zero
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
+@compiled
 def step_adaptive_lif(t, c, v, g_exc, g_inh, g_nmda, excess, g_adaptation, v_trace, c_exc, c_inh, spikes):
     """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
     step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]

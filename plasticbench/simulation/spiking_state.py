@@ -39,7 +39,7 @@ class PlasticState(NamedTuple):
 class Ring(NamedTuple):
     """The spikes of the last steps."""
 
-    count: np.ndarray  # (n_slots, n_groups) int64
+    n_spikes: np.ndarray  # (n_slots, n_groups) int64
     spikes: np.ndarray  # (n_slots, capacity), neuron within its group
     first: np.ndarray  # (n_groups + 1,) int64: a group's place in a slot
 
@@ -76,10 +76,15 @@ def make_layout(network: SpikingNetwork, dtype: type) -> Layout:
             place, first = first, first + n_pre
         table.append(
             (
-                network.index(pathway.pre), network.index(pathway.post), pathway.receptor == "inh",
-                pathway.delay_steps, n_plastic if pathway.plastic else -1, place, n_pre,
+                network.index(pathway.pre),
+                network.index(pathway.post),
+                pathway.receptor == "inh",
+                pathway.delay_steps,
+                n_plastic if pathway.plastic else -1,
+                place,
+                n_pre,
                 network.size(pathway.post),
-            )  # fmt: skip
+            )
         )
         n_plastic += pathway.plastic
     return Layout(
@@ -91,9 +96,7 @@ def make_layout(network: SpikingNetwork, dtype: type) -> Layout:
     )
 
 
-def make_plastic(
-    network: SpikingNetwork, wiring: Wiring, taus_s: list[dict[str, float]], dtype: type
-) -> PlasticState:
+def make_plastic(network: SpikingNetwork, wiring: Wiring, taus_s: list[dict[str, float]], dtype: type) -> PlasticState:
     """At the start of life; taus_s: of each plastic pathway, the time constants of the traces its rule reads."""
     pathways = network.plastic_pathways
     w = np.empty(wiring.plastic_first[-1], np.float64)

@@ -1,14 +1,12 @@
 """The parts of a spiking network's time step that no rule touches, compiled once: emission, arrival, traces, records.
 
-Event-driven where spikes are: a spike walks its row of synapses. Functions are compiled without reference counts
-(`_nrt=False`: none of them allocates), which would cost a tenth of the time in atomic instructions.
+Event-driven where spikes are: a spike walks its row of synapses.
 """
 
 from __future__ import annotations
 
-import numba
-
 from . import spiking_neurons as neurons
+from .compiled import compiled, compiled_inline
 from .prefetch import prefetch
 from .spiking_inputs import draw_process
 
@@ -19,7 +17,7 @@ _SMALLEST_UNIT = 1e-20  # a trace's unit is renewed before numbers stored in it 
 _TINY = 1e-30
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def arrive_static(spikes, row_start, target, weight, g):
     """g (n_post,) of one receptor += the weight of each arriving spike's neuron, at all its targets."""
     for j in spikes:
@@ -28,7 +26,7 @@ def arrive_static(spikes, row_start, target, weight, g):
             g[i] += w
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def arrive_plastic(spikes, row_start, target, gain, w, g):
     """As `arrive_static`, each synapse with its own weight."""
     base = row_start[0]
@@ -39,7 +37,7 @@ def arrive_plastic(spikes, row_start, target, gain, w, g):
             g[targets[k]] += gain * weights[k]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def advance_trace(spikes, stored, unit, decay, k, x):
     """Trace x of plastic pathway k counts these spikes, then decays; a trace that no rule reads has decay -1."""
     factor = decay[k, x]
@@ -55,30 +53,30 @@ def advance_trace(spikes, stored, unit, decay, k, x):
         unit[k, x] = 1.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def advance_traces(k, arrivals, fired, plastic):
     """The four traces of plastic pathway k."""
     first = plastic.first[k]
     for x in range(4):
         stored = plastic.trace[first[x] : first[x + 1]]
-        if x == X_PRE or x == X_PRE2:
+        if x in (X_PRE, X_PRE2):
             advance_trace(arrivals, stored, plastic.unit, plastic.decay, k, x)
         else:
             advance_trace(fired, stored, plastic.unit, plastic.decay, k, x)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, inline="always")
+@compiled_inline
 def spikes_of(t, group, ring):
     """Indices of the neurons or afferents of a group that spiked at step t, within the group."""
-    slot = t % len(ring.count)
+    slot = t % len(ring.n_spikes)
     a = ring.first[group]
-    return ring.spikes[slot, a : a + ring.count[slot, group]]
+    return ring.spikes[slot, a : a + ring.n_spikes[slot, group]]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def emit(t, seed, layout, processes, n, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
-    slot = t % len(ring.count)
+    slot = t % len(ring.n_spikes)
     for q in range(len(layout.model)):
         a, b = layout.first[q], layout.first[q + 1]
         spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
@@ -92,24 +90,24 @@ def emit(t, seed, layout, processes, n, inputs, ring):
             )  # fmt: skip
         if found == neurons.NOT_A_NUMBER:
             return False
-        ring.count[slot, q] = found
+        ring.n_spikes[slot, q] = found
     for q in range(len(layout.model), len(layout.first) - 1):
-        ring.count[slot, q] = 0
+        ring.n_spikes[slot, q] = 0
     for k in range(len(processes.first)):
         q = processes.source[k]
         spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
-        ring.count[slot, q] = draw_process(seed, t, k, processes, inputs, spikes, ring.count[slot, q])
+        ring.n_spikes[slot, q] = draw_process(seed, t, k, processes, inputs, spikes, ring.n_spikes[slot, q])
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def fetch_rows(t, layout, wiring, plastic, ring):
     """Begin to load the synapses of the spikes that will arrive at step t."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
         first_row = wiring.row_first[pathway]
         k = row[PLASTIC]
-        for j in spikes_of(t - row[DELAY] + len(ring.count), row[PRE], ring):
+        for j in spikes_of(t - row[DELAY] + len(ring.n_spikes), row[PRE], ring):
             first, last = wiring.row_start[first_row + j], wiring.row_start[first_row + j + 1]
             for s in range(first, last + 31, 32):
                 prefetch(wiring.target, min(s, last))
@@ -119,7 +117,7 @@ def fetch_rows(t, layout, wiring, plastic, ring):
                     prefetch(plastic.w, base + min(s, last))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def fetch_columns(t, layout, wiring, ring):
     """Begin to load where the incoming plastic synapses of the neurons lie that have just spiked."""
     for pathway in range(len(layout.pathway)):
@@ -135,10 +133,10 @@ def fetch_columns(t, layout, wiring, ring):
                     prefetch(wiring.column_source, min(s, last))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+@compiled
 def record(t, layout, ring, log):
     """Update the watched population's rate and the spike log; the status."""
-    found = ring.count[t % len(ring.count), log.watched]
+    found = ring.n_spikes[t % len(ring.n_spikes), log.watched]
     log.rate_hz[0] = log.rate_hz[0] * log.decay + found * log.hz_per_spike
     log.rates[t], log.spikes[t] = log.rate_hz[0], found
     for q in range(len(layout.first) - 1):

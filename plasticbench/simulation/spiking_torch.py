@@ -92,6 +92,7 @@ class _Batch:
         self.lived = torch.tensor([life.n_steps for life in lives], device=device).repeat(self.shape[0], 1)
         self.n_steps = self.lived.clone()
         self.blown_up = ~self.alive
+        self.not_finite: set[str] = set()  # pathways with a weight that is NaN
         self.probes: list[list[list[Any]]] = [[[] for _ in lives] for _ in range(self.shape[0])]
 
     def _connected(self, k: int) -> Tensor:
@@ -117,7 +118,9 @@ class _Batch:
         return self._gain(k)[:, None, None] * dense
 
     def _gain(self, k: int) -> Tensor:
-        return torch.tensor([life.network.pathways[k].gain for life in self.lives], device=self.device, dtype=self.dtype)
+        return torch.tensor(
+            [life.network.pathways[k].gain for life in self.lives], device=self.device, dtype=self.dtype
+        )
 
     def _per_life(self, values: list[float]) -> Tensor:
         return torch.tensor(values, device=self.device, dtype=self.dtype)[None, :, None, None]
@@ -168,7 +171,11 @@ class _Batch:
         else:
             arrived = torch.zeros_like(self.past[0][pathway.pre])
         w = self.weights[pathway.name]
-        drive = (w @ arrived.unsqueeze(-1)).squeeze(-1)
+        if pathway.name in self.not_finite:  # 0 x NaN is NaN: only synapses that a spike crosses may pass theirs on
+            crossed = arrived.unsqueeze(-2)
+            drive = torch.where(crossed > 0, w * crossed, torch.zeros_like(w)).sum(-1)
+        else:
+            drive = (w @ arrived.unsqueeze(-1)).squeeze(-1)
         if pathway.plastic:
             drive = self._gain(k)[None, :, None] * drive
         q = self.network.index(pathway.post)
@@ -191,6 +198,8 @@ class _Batch:
                 change = events[event].evaluate(self._variables(index, pathway), self.parameters[index])
                 changed = torch.minimum((w + change).clamp(min=0.0), self.w_max[name])
                 self.weights[name] = torch.where(spiked, changed, w)
+                if bool(torch.isnan(self.weights[name]).any()):
+                    self.not_finite.add(name)
         traces = self.traces[name]
         for trace, decay in self.decay[index].items():
             traces[trace] = (traces[trace] + (arrived if "pre" in trace else fired)) * decay

@@ -1,0 +1,115 @@
+"""Throughput of the spiking simulator, and where its time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .registry import task as find_task
+from .rules import RuleBatch, group_rules, load_rule
+from .simulation import spiking_steps
+from .simulation.compiled import compiled
+from .simulation.spiking_cpu import Lifetime, kernel_of, lifetime_of
+from .simulation.spiking_wiring import draw_wiring
+from .spiking_task import SpikingTask
+
+CONDITIONS = {"input_rate_hz": 2.0, "w_init": 0.25, "w_max": 2.5, "training_s": 42.0}
+_RULE = "confavreux-2025-stability-ie"  # all neurons near 10 Hz
+_STEPS = 2000
+
+
+def measurements() -> list[Callable[[], list[dict[str, Any]]]]:
+    """What `plasticbench bench` runs."""
+    return [lambda: _life("StabilityIE"), lambda: _life("StabilityIEMini"), lambda: _two_lives("StabilityIE")]
+
+
+def _life(name: str) -> list[dict[str, Any]]:
+    """One life of 47 s on one core; parts of the same network's step give the shares."""
+    task = _task(name)
+    task.losses(_RULE, [0], conditions={**CONDITIONS, "training_s": 0.0})  # compiles
+    outcome = task.run(_RULE, [0], conditions=CONDITIONS, threads=1)
+    speed = outcome.simulated_s / outcome.wall_s
+    life, batch = _ready(task)
+    mebibytes, shares = life.n_bytes / 2**20, _shares(life, batch)
+    told = ", ".join(f"{part} {share:.0%}" for part, share in shares.items())
+    return [
+        {
+            "name": f"{name}, one life of {outcome.simulated_s:.0f} s, one core",
+            "simulated_s_per_s": speed,
+            "wall_s": outcome.wall_s,
+            "shares": shares,
+            "mebibytes": mebibytes,
+            "summary": (
+                f"spiking  {name}, {outcome.simulated_s:.0f} s of life on one core: {outcome.wall_s:.2f} s, "
+                f"{speed:.1f} simulated s/s, {mebibytes:.0f} MiB; {told}"
+            ),
+        }
+    ]
+
+
+def _two_lives(name: str) -> list[dict[str, Any]]:
+    """Two lives on two threads against one life on one."""
+    task = _task(name)
+    conditions = {**CONDITIONS, "training_s": 5.0}
+    task.losses(_RULE, [0], conditions={**conditions, "training_s": 0.0})
+    one = min(task.run(_RULE, [0], conditions=conditions, threads=1).wall_s for _ in range(3))
+    two = min(task.run(_RULE, [0, 1], conditions=conditions, threads=2).wall_s for _ in range(3))
+    ratio = 2 * one / two
+    return [
+        {
+            "name": f"{name}, two lives on two threads",
+            "ratio": ratio,
+            "summary": f"spiking  {name}, two lives on two threads: {ratio:.2f} times the rate of one on one",
+        }
+    ]
+
+
+def _shares(life: Lifetime, batch: RuleBatch) -> dict[str, float]:
+    """Share of a settled network's time in neurons and inputs, in the arrival of spikes, and in plasticity."""
+    live = kernel_of(batch.structure).live
+    life.advance(live, 30_000)
+    everything = _best(lambda: life.advance(live, life.step + _STEPS))
+    no_learning = _best(lambda: life.advance(live, life.step + _STEPS, learn_until=0))
+    _emit_only(0, 1, life.life.seed, life.layout, life.processes, life.neurons, life.inputs, life.ring)
+    emission = _best(
+        lambda: _emit_only(
+            life.step, life.step + _STEPS, life.life.seed, life.layout, life.processes, life.neurons, life.inputs,
+            life.ring,
+        )
+    )  # fmt: skip
+    return {
+        "neurons and inputs": emission / everything,
+        "arrival of spikes": (no_learning - emission) / everything,
+        "plasticity": (everything - no_learning) / everything,
+    }
+
+
+@compiled
+def _emit_only(first, last, seed, layout, processes, neurons, inputs, ring):
+    for t in range(first, last):
+        spiking_steps.emit(t, seed, layout, processes, neurons, inputs, ring)
+
+
+def _best(run: Callable[[], None], repeats: int = 7) -> float:
+    """Seconds of the fastest of some runs."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _ready(task: SpikingTask) -> tuple[Lifetime, RuleBatch]:
+    """A lifetime of the benchmark's conditions, before its first step, and its rule."""
+    (life,) = task.draw([0], CONDITIONS).lives
+    variables = {name: task.variables(name) for name in task.pathways}
+    ((_, batch),) = group_rules([load_rule(_RULE)], task.pathways, task.events, variables)
+    return lifetime_of(life, draw_wiring(life.network, life.seed), batch, 0), batch
+
+
+def _task(name: str) -> SpikingTask:
+    task = find_task(f"plasticbench/{name}-v0")
+    assert isinstance(task, SpikingTask)
+    return task

@@ -1,0 +1,88 @@
+"""The stability tasks against arithmetic and against what the original simulator did."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+import plasticbench
+from plasticbench.losses import rate_deviation
+
+FULL = plasticbench.task("StabilityIE-v0")
+MINI = plasticbench.task("StabilityIEMini-v0")
+PUBLISHED = json.loads((Path(__file__).parent / "data" / "stability_ie.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "loss"),
+    [(9.0, 1 / 11), (9.5, 0.25 / 11.5), (11.0, 1 / 13), (5.0, 25 / 7), (1.0, 27.0), (99.0, 7921 / 101)],
+)
+def test_a_constant_rate_has_the_published_loss(rate_hz, loss):
+    life = FULL.draw([0], [{"training_s": 1.0}]).lives[0]
+    rates = torch.full((life.n_steps,), 70.0, dtype=torch.float64)
+    rates[-50_000:] = rate_hz
+    assert float(FULL._loss(rates, rates, life)) == pytest.approx(loss, rel=1e-12)
+    assert float(rate_deviation(torch.tensor(rate_hz), 10.0)) == pytest.approx(loss, rel=1e-5)
+
+
+def test_conditions_are_drawn_from_the_published_ranges():
+    drawn = FULL.draw(range(400)).conditions
+    for name, low, high in (
+        ("input_rate_hz", 1, 5),
+        ("w_init", 0, 0.3),
+        ("w_max", 2, 3),
+        ("training_s", 30, 45),
+    ):
+        values = np.array([c[name] for c in drawn])
+        assert low <= values.min() < values.max() <= high
+        centre = math.sqrt(low * high) if name == "w_max" else (low + high) / 2
+        assert np.median(values) == pytest.approx(centre, abs=0.12 * (high - low))
+    assert drawn[3] == FULL.draw([3]).conditions[0]
+
+
+@pytest.mark.parametrize("w_init", [0.0, 0.1, 0.15])
+def test_too_little_inhibition_blows_up_at_once(w_init):
+    """The authors' simulator: 313 to 318 for initial weights below 0.2."""
+    conditions = {"w_init": w_init, "input_rate_hz": 3.0, "training_s": 30.0}
+    outcome = FULL.run("null", [0], conditions=conditions)
+    assert outcome.statuses.tolist() == [["blow-up"]]
+    assert 312 < float(outcome.losses[0, 0]) < 319
+
+
+def test_the_mini_task_behaves_as_its_original():
+    """Medians of 10 lives in the original simulator: learned rule 0.0049, Vogels' rule 0.040; null mean 130."""
+    losses = MINI.losses(["confavreux-2025-stability-ie", "null"], MINI.official_seeds[:6])
+    assert float(losses[0].median()) < 0.03
+    assert float(losses[1].mean()) > 50
+
+
+@pytest.mark.slow
+def test_the_null_rule_at_full_size_has_the_losses_of_the_original_simulator():
+    expected = (21.50, 2.42, 0.054, 0.447, 1.835)
+    conditions = [
+        {"w_init": 0.3, "input_rate_hz": float(rate), "w_max": 2.5, "training_s": 30.0} for rate in (1, 2, 3, 4, 5)
+    ]
+    losses = FULL.losses("null", FULL.official_seeds[:5], conditions=conditions)[0].tolist()
+    for found, value in zip(losses, expected, strict=True):
+        assert found == pytest.approx(value, rel=0.3, abs=0.03)
+
+
+@pytest.mark.slow
+def test_the_published_search_has_the_losses_of_the_original_simulator():
+    family = FULL.make_family("doublet")
+    ours, reference = [], []
+    for rule in PUBLISHED["rules"]:
+        theta = torch.tensor([rule["theta"]], dtype=torch.float64)
+        seeds = FULL.official_seeds[: len(rule["losses"])]
+        ours.append(FULL.losses((family, theta), seeds, conditions=rule["conditions"])[0].numpy())
+        reference.append(np.array(rule["losses"]))
+    for mine, theirs in zip(ours, reference, strict=True):
+        if 0.3 < theirs.mean() < 15:
+            assert theirs.mean() / 3 < mine.mean() < theirs.mean() * 3
+    medians = [np.median(mine) for mine in ours], [np.median(theirs) for theirs in reference]
+    assert spearmanr(*medians).statistic >= 0.9
+    assert medians[0][-1] < 5e-3
