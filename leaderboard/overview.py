@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from importlib import resources
+from string import Template
 
 from . import equivalence, ranking, verification
 from .entry import entry_slug, task_slug
@@ -16,10 +18,11 @@ _TRACK_WORDS = {
     "spiking": "Spikes change synapses as they arrive: recurrent networks that must stay stable and remember.",
 }
 _HERO = (
-    '<svg viewBox="0 0 300 190" role="img" aria-label="a spike-timing window"><line class="grid" x1="0" x2="300" y1="95" '
-    'y2="95"/><line class="grid" x1="150" x2="150" y1="6" y2="184"/>'
-    '<path d="M0 103 C70 108 125 130 149 178" fill="none" stroke="var(--minus)" stroke-width="4" stroke-linecap="round"/>'
-    '<path d="M151 12 C168 62 215 86 300 91" fill="none" stroke="var(--plus)" stroke-width="4" stroke-linecap="round"/></svg>'
+    '<svg viewBox="0 0 300 190" role="img" aria-label="a spike-timing window">'
+    '<line class="grid" x1="0" x2="300" y1="95" y2="95"/><line class="grid" x1="150" x2="150" y1="6" y2="184"/>'
+    '<g fill="none" stroke-width="4" stroke-linecap="round">'
+    '<path d="M0 103 C70 108 125 130 149 178" stroke="var(--minus)"/>'
+    '<path d="M151 12 C168 62 215 86 300 91" stroke="var(--plus)"/></g></svg>'
 )
 
 
@@ -33,15 +36,17 @@ def board_page(tracks: Sequence[TrackStandings], tables: dict[str, TaskStandings
         "Every rule lives through the same lifetimes, and every ranked number has been simulated again, on seeds that "
         "its author never saw.</p>"
         f'<ul class="figures"><li><b>{n_rules}</b>rules</li><li><b>{len(tables)}</b>tasks</li>'
-        f"<li><b>{n_entries}</b>verified entries</li><li><b>{f'{n_lives:,}'.replace(',', ' ')}</b>lifetimes re-simulated</li>"
-        f"</ul></div><figure>{_HERO}<figcaption>post before pre · pre before post</figcaption></figure></section>"
+        f"<li><b>{n_entries}</b>verified entries</li>"
+        f"<li><b>{f'{n_lives:,}'.replace(',', ' ')}</b>lifetimes re-simulated</li></ul></div>"
+        f"<figure>{_HERO}<figcaption>post before pre · pre before post</figcaption></figure></section>"
     )
     parts = [hero]
     for track in tracks:
         words = _TRACK_WORDS.get(track.track, "")
         parts.append(f"<h2>{escape(track.track.capitalize())} track</h2><p>{escape(words)}</p>{_matrix(track)}")
     parts.append(
-        '<p class="small muted">A cell is the score: 0 as the null rule (frozen weights), 1 as the task’s reference rule; '
+        '<p class="small muted">A cell is the score: 0 as the null rule (frozen weights), 1 as the task’s '
+        "reference rule; "
         f"overall is the mean over the track, each task counted as at least {SCORE_FLOOR:g}, for rules that lived "
         "through all of it. Empty: not measured, or not verified.</p>"
     )
@@ -107,9 +112,11 @@ def rules_page(rules: Sequence[RuleOnBoard]) -> str:
         )
     return page(
         "Rules · plasticbench",
-        '<h1>Rules</h1><p class="lead">What each of them does at a synapse: rate rules over pre and post, spiking rules '
+        '<h1>Rules</h1><p class="lead">What each of them does at a synapse: rate rules over pre and post, '
+        "spiking rules "
         "over the delay between two spikes.</p>"
-        '<input type="search" data-filters=".card.rule" placeholder="Filter by name or author" aria-label="filter" hidden>'
+        '<input type="search" data-filters=".card.rule" placeholder="Filter by name or author" '
+        'aria-label="filter" hidden>'
         f'<div class="cards">{"".join(cards)}</div>',
         0,
         "Rules",
@@ -118,32 +125,15 @@ def rules_page(rules: Sequence[RuleOnBoard]) -> str:
 
 def method_page() -> str:
     """How entries come in, are verified and ranked."""
-    text = f"""
-An entry is a folder of data: a rule, which is equations and numbers, and the loss of each of the task's official
-lifetimes. Nothing in it is ever executed; the same checks run at submission and in continuous integration.
-
-- Verified. Someone else has simulated the entry again. On the official seeds the losses must come out the same: to the
-bit on the same machine and versions, to a relative {equivalence.ROW_TOLERANCE:g} in every lifetime elsewhere, or, where chaotic networks
-diverge, in the mean to {equivalence.MEAN_TOLERANCE:.0%} by an equivalence test.
-- Fresh seeds. They follow from the entry's hash and a random number drawn after submission, so nobody could have
-trained on them. If the rule does better on the official seeds than on fresh ones, beyond what the reference rule does
-on the same seeds (permutation test, level {equivalence.FRESH_LEVEL:g}), it is rejected: it was picked by luck. A clear case needs as
-many fresh lifetimes as official ones; while there is doubt (p below {verification.DOUBT:g}), up to {verification.LOOKS[-1]} times as many.
-- Rejected and self-reported entries are shown, with the reason, and not ranked.
-
-Only verified entries are ranked, by their re-simulated losses, task by task. All rules live through the same seeds,
-and two rules are told apart where the 95 % interval of the difference of their means, from {ranking.RESAMPLES:,} paired bootstrap
-resamples, leaves out zero. A rank is a range: from one more than the number of rules that are better, to the number of
-rules less those that are worse. Rules that share a letter are not told apart. What is said about two rules depends on
-these two alone, so that no third one can change their order.
-
-A score is 0 where a rule does as well as frozen weights and 1 where it does as well as the task's reference rule. It is
-not clipped. A track's overall score is the mean over its tasks, in which one task counts as at least {SCORE_FLOOR:g};
-a rule that misses a task has no overall rank.
-
-When a task changes, even by one number, its hash changes, and entries measured under the old one leave the ranking until
-they have been measured again.
-"""
+    text = Template(resources.files(__package__).joinpath("site", "method.txt").read_text(encoding="utf-8")).substitute(
+        row_tolerance=f"{equivalence.ROW_TOLERANCE:g}",
+        mean_tolerance=f"{equivalence.MEAN_TOLERANCE:.0%}",
+        fresh_level=f"{equivalence.FRESH_LEVEL:g}",
+        doubt=f"{verification.DOUBT:g}",
+        most_looks=verification.LOOKS[-1],
+        resamples=f"{ranking.RESAMPLES:,}",
+        score_floor=f"{SCORE_FLOOR:g}",
+    )
     return page(
         "Method · plasticbench",
         '<h1>How the ranking works</h1><p class="lead">Scores that can be trusted, and ranks that say what they do not '

@@ -99,7 +99,8 @@ def _plots(standings: TaskStandings) -> str:
     ]
     forest = (
         f'<h2>Scores with their uncertainty</h2><div class="panel">{forest_plot(rows, standings.task.reference_rule)}'
-        '<p class="key"><i class="c1">● mean, with its 95 % interval</i><i class="c2">❘ middle half of the lifetimes</i>'
+        '<p class="key"><i class="c1">● mean, with its 95 % interval</i>'
+        '<i class="c2">❘ middle half of the lifetimes</i>'
         "<i>◀ off the scale</i></p></div>"
     )
     if not any(point.cost > 0 for point in points):

@@ -149,7 +149,8 @@ MALFORMED = {
     "rule with attribute": (set_expression("pre.real"), RULE_FILE, "not part of the rule language"),
     "rule with tower of powers": (set_expression("9**9**9"), RULE_FILE, "power"),
     "rule for another pathway": (
-        change(RULE_FILE)(lambda d: d["pathways"].__setitem__("ie", d["pathways"].pop("ff"))), RULE_FILE, "on offer: ff",
+        change(RULE_FILE)(lambda d: d["pathways"].__setitem__("ie", d["pathways"].pop("ff"))),
+        RULE_FILE, "on offer: ff",
     ),
     "no rule": (lambda folder: (folder / RULE_FILE).unlink(), RULE_FILE, "is missing"),
     "pickle as arrays": (with_arrays(pickle.dumps(Exploit())), "rule.safetensors", "is a pickle"),
@@ -160,7 +161,8 @@ MALFORMED = {
         "rule.safetensors", "not a safetensors file",
     ),
     "whole numbers as arrays": (
-        with_arrays(safetensors.numpy.save({"W1": np.zeros(3, np.int64)})), "rule.safetensors: W1", "float32 or float64",
+        with_arrays(safetensors.numpy.save({"W1": np.zeros(3, np.int64)})),
+        "rule.safetensors: W1", "float32 or float64",
     ),
     "NaN in arrays": (
         with_arrays(safetensors.numpy.save({"W1": np.full(3, np.nan, np.float32)})),
