@@ -72,7 +72,10 @@ class InhibitoryBalance(SpikingTask):
     input_gain: tuple[float, float] = (0.6, 1.4)
 
     condition_names: ClassVar[tuple[str, ...]] = ("w_init", "input_gain")
-    condition_limits: ClassVar[Mapping[str, tuple[float, float]]] = {"w_init": (0.0, 20.0), "input_gain": (0.0, 10.0)}
+    condition_limits: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "w_init": (0.0, 20.0),
+        "input_gain": (0.0, 10.0),
+    }
 
     def _network(self, conditions: Mapping[str, Any], seed: int) -> SpikingNetwork:
         gain = conditions["input_gain"]

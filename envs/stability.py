@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -30,8 +30,12 @@ REFERENCE = (
     "Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025); "
     "network after Vogels et al., Science 334:1569 (2011), doi:10.1126/science.1211095"
 )
-_RECURRENT = {"ee": ("e", "e", "exc", 0.03), "ei": ("e", "i", "exc", 0.03),
-              "ie": ("i", "e", "inh", 0.3), "ii": ("i", "i", "inh", 0.3)}  # fmt: skip
+_RECURRENT: dict[str, tuple[str, str, Literal["exc", "inh"], float]] = {
+    "ee": ("e", "e", "exc", 0.03),
+    "ei": ("e", "i", "exc", 0.03),
+    "ie": ("i", "e", "inh", 0.3),
+    "ii": ("i", "i", "inh", 0.3),
+}  # presynaptic population, postsynaptic population, receptor, static weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,12 @@ class Stability(SpikingTask):
         rate = conditions["input_rate_hz"]
         pathways = [
             SpikingPathway(
-                f"input_{post}", "input", post, "exc", RandomConnections(self.input_probability), self.input_weight
+                f"input_{post}",
+                "input",
+                post,
+                "exc",
+                RandomConnections(self.input_probability),
+                self.input_weight,
             )
             for post in ("e", "i")
         ]
@@ -98,10 +107,15 @@ class Stability(SpikingTask):
             plastic = name in self.plastic
             pathways.append(
                 SpikingPathway(
-                    name, pre, post, receptor, RandomConnections(self.probability),  # type: ignore[arg-type]
-                    conditions["w_init"] if plastic else weight, plastic,
+                    name,
+                    pre,
+                    post,
+                    receptor,
+                    RandomConnections(self.probability),
+                    conditions["w_init"] if plastic else weight,
+                    plastic,
                     conditions["w_max"] if plastic else math.inf,
-                )  # fmt: skip
+                )
             )
         return SpikingNetwork(
             (Population("e", self.n_exc, ConductanceLIF()), Population("i", self.n_inh, ConductanceLIF())),

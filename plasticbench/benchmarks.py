@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from . import spiking_benchmark
 from .registry import task as find_task
 
 N_RULES, N_SEEDS = 256, 20
@@ -14,7 +15,7 @@ N_RULES, N_SEEDS = 256, 20
 
 def measure(progress: Callable[[int, int], None] | None = None) -> list[dict[str, Any]]:
     """One row per measurement, each with a `summary` line; seconds are wall clock, compilation apart."""
-    measurements: list[Callable[[], list[dict[str, Any]]]] = [_rate, *_spiking()]
+    measurements: list[Callable[[], list[dict[str, Any]]]] = [_rate, *spiking_benchmark.measurements()]
     rows: list[dict[str, Any]] = []
     for i, run in enumerate(measurements):
         rows += run()
@@ -53,7 +54,3 @@ def _oja():
     from .rules import load_rule
 
     return load_rule("oja")
-
-
-def _spiking() -> list[Callable[[], list[dict[str, Any]]]]:
-    return []
