@@ -7,7 +7,7 @@ that are never the official ones, and keeps the run directory, so that a learner
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -17,7 +17,7 @@ from .errors import BudgetExceeded, PlasticbenchError
 from .rules import Family, Rule
 from .run_directory import RunDirectory
 from .simulation.random import Stream, check_seed
-from .task import TRAINING_SEED_BASE, Task
+from .task import TRAINING_SEED_BASE, Outcome, Task
 
 LIFETIMES_PER_RULE = 8  # of one call of `losses` that names no seeds
 
@@ -52,6 +52,7 @@ class Problem:
             raise PlasticbenchError(f"budget: {budget} lifetimes; give a positive number")
         self.task, self.family, self.seed, self.budget = task, family, check_seed(seed), budget
         self.engine, self.device, self.threads = engine, device, threads
+        self.execute: Callable[..., Outcome] = task.run  # a learner may put workers here that do the same
         self.lifetimes_spent = 0
         self.simulated_s = 0.0
         self.resumed_state: Any = None
@@ -104,7 +105,7 @@ class Problem:
         official = set(chosen) & set(self.task.official_seeds)
         if official:
             raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
-        outcome = self.task.run(
+        outcome = self.execute(
             (self.family, thetas), chosen, engine or self.engine, device=self.device, threads=self.threads,
             conditions=conditions, metrics=False,
         )  # fmt: skip
