@@ -47,7 +47,7 @@ def board_page(tracks: Sequence[TrackStandings], tables: dict[str, TaskStandings
     parts.append(
         '<p class="small muted">A cell is the score: 0 as the null rule (frozen weights), 1 as the task’s '
         "reference rule; "
-        f"overall is the mean over the track, each task counted as at least {SCORE_FLOOR:g}, for rules that lived "
+        f"overall is the mean over the track, each task counted as at least −{-SCORE_FLOOR:g}, for rules that lived "
         "through all of it. Empty: not measured, or not verified.</p>"
     )
     return page("plasticbench: a board of synaptic plasticity rules", "\n".join(parts), 0, "Board")
@@ -103,7 +103,8 @@ def rules_page(rules: Sequence[RuleOnBoard]) -> str:
     for found in rules:
         ranked = [s for s in found.standings if s.rank is not None]
         wins = sum(s.rank is not None and s.rank[0] == 1 for s in ranked)
-        told = f"{len(ranked)} task{'s' * (len(ranked) != 1)}" + (f", first or tied on {wins}" if wins else "")
+        told = f"{len(ranked)} task{'s' * (len(ranked) != 1)}" if ranked else "not ranked yet"
+        told += f", first or tied on {wins}" if wins else ""
         source = found.rule.reference.split(";")[0].split(", doi")[0]
         cards.append(
             f'<a class="card rule" href="rules/{escape(found.slug)}.html">{thumbnail(found.rule)}'
@@ -132,7 +133,7 @@ def method_page() -> str:
         doubt=f"{verification.DOUBT:g}",
         most_looks=verification.LOOKS[-1],
         resamples=f"{ranking.RESAMPLES:,}",
-        score_floor=f"{SCORE_FLOOR:g}",
+        score_floor=f"−{-SCORE_FLOOR:g}",
     )
     return page(
         "Method · plasticbench",

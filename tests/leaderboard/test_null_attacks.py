@@ -6,7 +6,7 @@ from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
 import plasticbench
 from plasticbench.rules.expression import MAX_NODES
 
-N_SEEDS = {"rate": 24, "spiking": 4}
+N_SEEDS = {"rate": 16, "spiking": 4}
 
 
 def _tasks():
