@@ -1,5 +1,6 @@
 """Invariants of every registered task: metadata, determinism, batches, engines, stepping, conditions."""
 
+import dataclasses
 import warnings
 
 import gymnasium
@@ -201,3 +202,32 @@ def test_unknown_tasks_and_engines_are_named_with_what_there_is():
 def test_a_task_id_cannot_be_registered_twice():
     with pytest.raises(plasticbench.PlasticbenchError, match="registered already"):
         plasticbench.register(plasticbench.task("OjaMini-v0"))
+
+
+def perturbed(batch, pathway, column, step):
+    """The same rules with one parameter moved."""
+    parameters = [p.detach().clone() for p in batch.parameters]
+    parameters[pathway][:, column] += step
+    return dataclasses.replace(batch, parameters=tuple(parameters))
+
+
+@pytest.mark.parametrize("task_id", [i for i in TASKS if plasticbench.task(i).track == "rate"])
+def test_gradients_are_finite_and_equal_finite_differences(task_id):
+    """Of every known rule's parameters, in float64: torch's gradient against differences of the cpu engine."""
+    task = shortened(task_id)
+    for rule in suited_rules(task_id):
+        for _, batch in task._group(rule):
+            leaves = tuple(p.clone().requires_grad_(True) for p in batch.parameters)
+            outcome = task.run(dataclasses.replace(batch, parameters=leaves), SEEDS[:1], "torch", metrics=False)
+            if not outcome.losses.requires_grad or bool(outcome.blown_up.any()):
+                continue
+            gradients = torch.autograd.grad(outcome.losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+            for k, gradient in enumerate(gradients):
+                assert bool(torch.isfinite(gradient).all()), rule.name
+                for column in range(gradient.shape[1]):
+                    h = 1e-6
+                    up, down = (
+                        float(task.losses(perturbed(batch, k, column, sign * h), SEEDS[:1])[0, 0]) for sign in (1, -1)
+                    )
+                    measured = (up - down) / (2 * h)
+                    assert float(gradient[0, column]) == pytest.approx(measured, rel=1e-3, abs=1e-6), rule.name
