@@ -133,7 +133,7 @@ def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 3
     def y(loss: float) -> float:
         return bottom - (height_of(loss) - y_low) / (y_high - y_low) * (bottom - top)
 
-    band, left = 16.0, 24.0  # percent: where the untrained stand, where the axis of costs begins
+    band, left = 14.0, 28.0  # percent: where the untrained stand, where the axis of costs begins
 
     def x(cost: float) -> float:
         return band if cost <= 0 else left + (math.log10(cost) - x_low) / (x_high - x_low) * (96.0 - left)

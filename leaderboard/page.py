@@ -119,6 +119,8 @@ def number(value: float) -> str:
 
 def score_text(value: float) -> str:
     """A score in a few characters, whatever its size."""
+    if abs(value) < 0.0005:
+        return "0.000"
     if abs(value) >= 1000:
         text = f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
     elif abs(value) >= 100:
@@ -132,8 +134,8 @@ def score_text(value: float) -> str:
 
 def score_cell(score: float, link: str = "") -> str:
     """A score on a ground whose colour tells it: blue-green towards 1 and beyond, red below 0."""
-    if score >= 0:
-        kind, strength = "good", min(score, 1.25) / 1.25
+    if score > -0.0005:
+        kind, strength = "good", min(max(score, 0.0), 1.25) / 1.25
     else:
         kind, strength = "bad", min(-score, 1.0)
     inner = f'<a href="{escape(link)}">{score_text(score)}</a>' if link else score_text(score)
