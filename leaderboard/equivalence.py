@@ -9,7 +9,8 @@ Fresh seeds. A rule picked because it was lucky on the official seeds does worse
 hypothesis official and fresh lifetimes are exchangeable, so the gap of their means is judged by a permutation
 test, one-sided, exact at any distribution of losses. Official seeds that happen to be easy for everybody are
 nobody's fault: the reference rule's losses on the same seeds are regressed out first (permutation of residuals:
-Freedman & Lane 1983, J. Bus. Econ. Stat. 1:292).
+Freedman & Lane 1983, J. Bus. Econ. Stat. 1:292). The level holds over draws of the official seeds; within one
+task all entries share these and the reference rule's luck on them, so wrong rejections come together.
 """
 
 from __future__ import annotations

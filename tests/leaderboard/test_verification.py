@@ -156,7 +156,7 @@ def test_an_entry_edited_after_verification_is_not_shown(tmp_path, catalogue):
 
 
 def test_errata_take_entries_out_and_verify_all_brings_them_back(tmp_path, catalogue):
-    path = put(tmp_path, catalogue, rule_json("honest", 0.3))
+    path = put(tmp_path, catalogue, rule_json("honest", 0.35))
     board = tmp_path / "board"
     verify(path, board, catalogue=catalogue)
     changed = newer(catalogue, TASK)
