@@ -135,7 +135,7 @@ def test_a_kill_at_any_moment_leaves_the_board_readable(tmp_path, catalogue):
         )  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
-        while len(list(board.glob("*/*"))) <= n_before and process.poll() is None:
+        while len(list(board.glob("[!.]*/*"))) <= n_before and process.poll() is None:
             time.sleep(0.001)
         time.sleep(delay_s)
         process.send_signal(signal.SIGKILL)
