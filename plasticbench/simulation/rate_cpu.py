@@ -31,10 +31,11 @@ def default_threads() -> int:
 
 
 @lru_cache(maxsize=256)
-def _kernel(network: RateNetwork, structure: Structure) -> ModuleType:
+def _kernel(network: RateNetwork, structure: Structure, stream: bool) -> ModuleType:
     rules = dict(zip(network.pathways, structure.pathways, strict=True))
     feedforward = rules[network.feedforward].events.get("on_step")
     flags = (
+        f"STREAM = {stream}\n"
         f"SIGMOID = {network.activation == 'sigmoid'}\n"
         f"LATERAL = {network.lateral is not None}\n"
         f"RECONSTRUCTION = {feedforward is not None and 'reconstruction' in feedforward.variables}\n"
@@ -62,7 +63,7 @@ def run_cpu(
 ) -> tuple[RateRecording, float]:
     """Every lifetime under every rule, and the seconds spent compiling."""
     started = time.perf_counter()
-    live = _kernel(network, rules.structure).live
+    live = _kernel(network, rules.structure, lives.order is not None).live
     n_lives = rules.n_rules * lives.n_seeds
     n_outputs, n_inputs = network.n_outputs, network.n_inputs
     w_init = np.ascontiguousarray(lives.w_init[network.feedforward], dtype=np.float64)

@@ -8,6 +8,7 @@ import math
 import numba
 import numpy as np
 
+STREAM = False
 SIGMOID = False
 LATERAL = False
 RECONSTRUCTION = False
@@ -33,7 +34,8 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 def outputs_of_batch(x, w, u, y):
     """y (n_outputs, n_items) of all items x (n_inputs, n_items)."""
     for i in range(w.shape[0]):
-        y[i, :] = 0.0
+        for s in range(x.shape[1]):
+            y[i, s] = 0.0
         for j in range(w.shape[1]):
             for s in range(x.shape[1]):
                 y[i, s] += w[i, j] * x[j, s]
@@ -49,7 +51,8 @@ def change_of_batch(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
     n_outputs, n_inputs = w.shape
     n_items = x.shape[1]
     for j in range(n_inputs):
-        partial[:] = 0.0
+        for s in range(n_items):
+            partial[s] = 0.0
         for i in range(n_outputs):
             weight, total = w[i, j], 0.0
             if RECONSTRUCTION:
@@ -88,7 +91,8 @@ def outputs_of_item(x, w, u, w1, b1, y):
 @numba.njit(inline="always")
 def change_of_item(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
     """Δw and Δu of one item; `partial` (n_inputs,) is scratch for the reconstruction."""
-    partial[:] = 0.0
+    for j in range(w.shape[1]):
+        partial[j] = 0.0
     for i in range(w.shape[0]):
         post = y[i]
         if RECONSTRUCTION:
@@ -99,6 +103,14 @@ def change_of_item(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
         if LATERAL:
             for k in range(i):
                 du[i, k] = delta_lateral(y[k], post, u[i, k], 0.0, 0.0, p_lateral)
+
+
+@numba.njit(inline="always")
+def copy_into(target, source):
+    """Loops, because an array assignment takes numba three seconds to compile."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
 
 
 @numba.njit(inline="always")
@@ -124,23 +136,25 @@ def live(
     """Lifetimes first..last-1 of (n_rules x n_seeds), whose index is rule * n_seeds + seed.
 
     x: (n_seeds, n_inputs, n_items) of a batch, (n_seeds, n_items, n_inputs) of a stream, whose `order`
-    (n_seeds, n_steps) is then not empty. Slow arrays and parameters have a leading axis of rules or of 1.
+    (n_seeds, n_steps) is then read. Slow arrays and parameters have a leading axis of rules or of 1.
     """
     n_seeds, n_outputs, n_inputs = w_init.shape
-    stream = order.shape[1] > 0
     y_batch = np.empty((n_outputs, x.shape[2]))
     y_item = np.empty(n_outputs)
     partial = np.empty(x.shape[2])
     dw = np.empty((n_outputs, n_inputs))
     du = np.zeros((n_outputs, n_outputs))
+    before = np.empty((n_outputs, n_inputs))
     for life in range(first, last):
         rule, seed = life // n_seeds, life % n_seeds
-        w, u = w_init[seed].copy(), u_init[seed].copy()
+        w, u = w_end[life], u_end[life]
+        copy_into(w, w_init[seed])
+        copy_into(u, u_init[seed])
         p, q = p_feedforward[rule % p_feedforward.shape[0]], p_lateral[rule % p_lateral.shape[0]]
         slow = rule % w1.shape[0]
         lived[life] = n_steps
         for t in range(n_steps):
-            if stream:
+            if STREAM:
                 item = x[seed, order[seed, t]]
                 outputs_of_item(item, w, u, w1[slow], b1[slow], y_item)
                 if SIGMOID:
@@ -152,15 +166,14 @@ def live(
             else:
                 outputs_of_batch(x[seed], w, u, y_batch)
                 change_of_batch(x[seed], y_batch, w, u, dw, du, partial, p, q)
-            before = w.copy() if LATERAL else w
+            if LATERAL:
+                copy_into(before, w)
             sound = add_within(w, dw, limit)
             if LATERAL and sound:
                 sound = add_within(u, du, limit)
                 if not sound:
-                    w = before  # an update is whole or not at all
+                    copy_into(w, before)  # an update is whole or not at all
             if not sound:
                 lived[life] = t
                 blown_up[life] = True
                 break
-        w_end[life] = w
-        u_end[life] = u
