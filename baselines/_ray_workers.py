@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import socket
 import warnings
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,7 @@ from plasticbench.learning import Problem
 from plasticbench.rules import Family
 from plasticbench.task import Outcome, Task
 
+_PATIENCE_S = 10.0  # for a cluster's first answer
 _PARTS_PER_WORKER = 4  # small enough that actors finish together: blown-up lifetimes are short
 
 
@@ -100,8 +102,10 @@ class RayWorkers:
         address = os.environ.get("RAY_ADDRESS")
         here: dict[str, Any] = {} if address else {"num_cpus": self._n_workers, "include_dashboard": False}
         try:
+            if address:
+                _knock(address)
             self._ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise PlasticbenchError(
                 f"RAY_ADDRESS: {address!r} cannot be joined ({error}); start a cluster there, or unset it"
             ) from error
@@ -115,6 +119,13 @@ class RayWorkers:
         if self._started_ray:
             self._ray.shutdown()
             self._started_ray = False
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
 
 
 def _joined(parts: list[Outcome]) -> Outcome:

@@ -341,7 +341,6 @@ def test_a_cluster_of_two_nodes_gives_the_same_bits(own_ray, tmp_path, monkeypat
         cluster.shutdown()
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_is_not_there_is_named(own_ray, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
