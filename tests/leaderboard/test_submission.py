@@ -119,7 +119,7 @@ for result in results:
 
 
 def test_a_kill_at_any_moment_leaves_the_board_readable(tmp_path, catalogue):
-    names = [f"rule-{n:03}" for n in range(120)]
+    names = [f"rule-{n:03}" for n in range(40)]
     _write_results(tmp_path, names)
     board = tmp_path / "board"
     here = os.path.dirname(__file__)
