@@ -158,8 +158,8 @@ register(
         n_inputs=100,
         n_steps=1000,
         n_official=60,
-        null_loss=1.0,
-        reference_loss=0.1,
+        null_loss=0.637229,
+        reference_loss=0.0606629,
     )
 )
 register(
@@ -173,7 +173,7 @@ register(
         n_inputs=25,
         n_steps=500,
         n_official=60,
-        null_loss=1.0,
-        reference_loss=0.1,
+        null_loss=0.639672,
+        reference_loss=0.110267,
     )
 )
