@@ -154,8 +154,8 @@ class InhibitoryBalance(SpikingTask):
 
 
 for _name, _words, _life_s, _null_loss, _reference_loss in (
-    ("InhibitoryBalance", "", 60.0, 100.0, 0.1),
-    ("InhibitoryBalanceMini", ", short", 10.0, 100.0, 0.1),
+    ("InhibitoryBalance", "", 60.0, 56.4878, 0.059739),
+    ("InhibitoryBalanceMini", ", short", 10.0, 56.2731, 0.258891),
 ):
     register(
         InhibitoryBalance(

@@ -161,10 +161,15 @@ _WHICH = {
 }  # fmt: skip
 # Official means of the null rule and of the published learned rule, measured by this code: (null, reference).
 _MEASURED = {
-    "StabilityIE": (1.0, 0.1), "StabilityIEMini": (1.0, 0.1), "StabilityEE": (1.0, 0.1),
-    "StabilityEEMini": (1.0, 0.1), "StabilityEI": (1.0, 0.1), "StabilityEIMini": (1.0, 0.1),
-    "StabilityII": (1.0, 0.1), "StabilityIIMini": (1.0, 0.1),
-}  # fmt: skip
+    "StabilityIE": (258.462, 0.0105023),
+    "StabilityIEMini": (197.256, 0.0675838),
+    "StabilityEE": (1.0, 0.1),
+    "StabilityEEMini": (2.93477, 1.30452),
+    "StabilityEI": (1.0, 0.1),
+    "StabilityEIMini": (34.7511, 0.647671),
+    "StabilityII": (1.0, 0.1),
+    "StabilityIIMini": (2.927, 2.63162),
+}
 
 for _pathway, _words in _WHICH.items():
     for _suffix, _size, _n_official in (("", _FULL, 16), ("Mini", _MINI, 40)):

@@ -17,7 +17,7 @@ def draw_population_life(figure: Figure, history: LifeHistory, target_hz: float)
     raster, rate, weights = figure.subplots(3, 1, gridspec_kw={"height_ratios": [1.3, 1, 1]})
     figure.suptitle(life.task.title, fontsize=11)
     spikes = life.recent_spikes()
-    raster.plot(spikes[:, 0] * dt_s, spikes[:, 1], ",", color=PLASTIC)
+    raster.plot(spikes[:, 0] * dt_s, spikes[:, 1], ".", ms=2, color=PLASTIC)
     raster.set(ylabel=f"{N_RASTER} neurons", ylim=(-1, N_RASTER), xlabel="time (s)")
     times_s = np.array(history.steps) * dt_s
     rate.plot(times_s, history.series("rate_hz"), color=PLASTIC, label="population rate")

@@ -86,3 +86,11 @@ def test_the_published_search_has_the_losses_of_the_original_simulator():
     medians = [np.median(mine) for mine in ours], [np.median(theirs) for theirs in reference]
     assert spearmanr(*medians).statistic >= 0.9
     assert medians[0][-1] < 5e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task_id", [i for i in plasticbench.task_ids() if plasticbench.task(i).track == "spiking"])
+def test_frozen_references_of_spiking_tasks_are_what_this_code_measures(task_id):
+    task = plasticbench.task(task_id)
+    for rule, frozen in (("null", task.null_loss), (task.reference_rule, task.reference_loss)):
+        assert float(task.losses(rule, task.official_seeds).mean()) == pytest.approx(frozen, rel=1e-4), rule
