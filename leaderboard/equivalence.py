@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import ranking
+from plasticbench import statistics
 
 ROW_TOLERANCE = 1e-4  # relative, of one lifetime's loss
 MEAN_TOLERANCE = 0.1  # relative, of the mean loss
@@ -58,7 +58,7 @@ def reproduction(claimed: np.ndarray, measured: np.ndarray, same_machine: bool) 
     if same_machine:
         return _reproduction("bits", False, claimed, measured, rows)
     tolerance = MEAN_TOLERANCE * abs(float(claimed.mean()))
-    low, high = ranking.mean_interval(measured - claimed)
+    low, high = statistics.mean_interval(measured - claimed)
     agrees = -tolerance <= low and high <= tolerance
     return _reproduction("paired", agrees, claimed, measured, rows, (low, high), tolerance)
 

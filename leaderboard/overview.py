@@ -7,7 +7,9 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from . import equivalence, ranking, verification
+from plasticbench import statistics
+
+from . import equivalence, verification
 from .entry import entry_slug, task_slug
 from .page import interval_text, number, page, prose, rank_cell, score_cell, table
 from .rule_card import RuleOnBoard, thumbnail
@@ -132,7 +134,7 @@ def method_page() -> str:
         fresh_level=f"{equivalence.FRESH_LEVEL:g}",
         doubt=f"{verification.DOUBT:g}",
         most_looks=verification.LOOKS[-1],
-        resamples=f"{ranking.RESAMPLES:,}",
+        resamples=f"{statistics.RESAMPLES:,}",
         score_floor=f"−{-SCORE_FLOOR:g}",
     )
     return page(

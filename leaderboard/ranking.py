@@ -1,8 +1,7 @@
 """Ranking with its uncertainty: pure functions of arrays of losses.
 
 Every rule of a task lives the same lifetimes (common seeds), so rules are compared by a *paired* bootstrap: the
-same 10,000 resamples of the lifetimes for all of them (Efron & Tibshirani 1993, chapter 16). The percentiles
-are widened for small samples as in Hesterberg (2015, The American Statistician 69:371, "expanded percentile").
+same 10,000 resamples of the lifetimes for all of them (see `plasticbench.statistics`).
 
 What is said about two rules depends on these two alone, so an unrelated entry changes no pairwise order:
 
@@ -14,17 +13,11 @@ What is said about two rules depends on these two alone, so an unrelated entry c
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from plasticbench.simulation.random import Stream
-
-RESAMPLES = 10_000
-LEVEL = 0.95
-SEED = 1982  # of the resamples; fixed, so that a table can be rebuilt
+from plasticbench.statistics import interval, resampled_means, tail_probability
 
 
 @dataclass(frozen=True)
@@ -38,51 +31,6 @@ class Ranking:
     rank_low: np.ndarray  # (n,) best rank that the data allow, from 1
     rank_high: np.ndarray  # (n,) worst rank that the data allow
     groups: tuple[tuple[str, ...], ...]  # letters of each rule; sharing one = indistinguishable
-
-
-def interquartile_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of the middle half along the last axis: (..., n) -> (...), a quarter cut off at each end."""
-    ordered = np.sort(np.asarray(values, dtype=float), axis=-1)
-    cut = ordered.shape[-1] // 4
-    return ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
-
-
-def tail_probability(n: int, level: float = LEVEL) -> float:
-    """The percentile (as a fraction) at which to cut each end of a bootstrap distribution of n values' mean."""
-    if n < 2:
-        return 0.0
-    normal = NormalDist()
-    z, nu = normal.inv_cdf(0.5 + level / 2), n - 1
-    t = (  # Student's t by Cornish & Fisher's expansion; exact to 1 % from nu = 4 on
-        z
-        + (z**3 + z) / (4 * nu)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * nu**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * nu**3)
-    )
-    return normal.cdf(-math.sqrt(n / nu) * t)
-
-
-def resampled_means(losses: np.ndarray, stream: str = "bootstrap", resamples: int = RESAMPLES) -> np.ndarray:
-    """Means of the same resampled lifetimes for every rule: (n_rules, n_lifetimes) -> (n_rules, resamples).
-
-    The resamples depend on the number of lifetimes and the stream's name alone, not on which rules there are.
-    """
-    losses = np.asarray(losses, dtype=float)
-    n = losses.shape[1]
-    picked = Stream(SEED, stream).integers(n, (resamples, n))
-    return np.stack([row[picked].mean(axis=1) for row in losses]) if len(losses) else np.empty((0, resamples))
-
-
-def interval(resampled: np.ndarray, tail: float) -> np.ndarray:
-    """Percentile intervals of resampled values: (n_rules, resamples) -> (n_rules, 2)."""
-    return np.quantile(resampled, [tail, 1.0 - tail], axis=1).T
-
-
-def mean_interval(losses: np.ndarray) -> tuple[float, float]:
-    """The interval of one rule's mean loss at LEVEL; losses is (n_lifetimes,)."""
-    losses = np.asarray(losses, dtype=float)
-    low, high = interval(resampled_means(losses[None]), tail_probability(losses.size))[0]
-    return float(low), float(high)
 
 
 def rank(losses: np.ndarray) -> Ranking:

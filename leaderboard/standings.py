@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from plasticbench import statistics
+
 from . import ranking
 from .board import Board, open_board
 from .catalogue import TaskLike
@@ -120,8 +122,8 @@ def _standing(
     group: tuple[str, ...] = (),
 ) -> Standing:
     losses, statuses = entry.measured(task.spec_hash)
-    low, high = interval or ranking.mean_interval(losses)
-    loss, loss_iqm = float(losses.mean()), float(ranking.interquartile_mean(losses))
+    low, high = interval or statistics.mean_interval(losses)
+    loss, loss_iqm = float(losses.mean()), float(statistics.interquartile_mean(losses))
     return Standing(
         entry=entry,
         state=entry.state(task.spec_hash),
@@ -173,15 +175,15 @@ def _overall(tasks: tuple[TaskLike, ...], rows: list[TrackRow]) -> list[TrackRow
     if not rows:
         return []
     rows = sorted(rows, key=lambda row: (row.name, row.rule_hash))
-    total = np.zeros((len(rows), ranking.RESAMPLES))
+    total = np.zeros((len(rows), statistics.RESAMPLES))
     overall = np.zeros(len(rows))
     for task in tasks:
         losses = np.stack([row.standings[task.id].entry.measured(task.spec_hash)[0] for row in rows])
-        means = ranking.resampled_means(losses, stream=f"bootstrap {task.id}")  # tasks are independent
+        means = statistics.resampled_means(losses, stream=f"bootstrap {task.id}")  # tasks are independent
         total += np.maximum(np.vectorize(task.score)(means), SCORE_FLOOR)
         overall += [max(row.standings[task.id].score, SCORE_FLOOR) for row in rows]
     fewest = min(standing.n_lifetimes for row in rows for standing in row.standings.values())
-    result = ranking.compare(-overall / len(tasks), -total / len(tasks), ranking.tail_probability(fewest))
+    result = ranking.compare(-overall / len(tasks), -total / len(tasks), statistics.tail_probability(fewest))
     return [
         TrackRow(
             rule_hash=rows[i].rule_hash,

@@ -19,7 +19,7 @@ from .errors import PlasticbenchError
 from .files import read_json, write_text
 from .registry import task as find_task
 from .rules import Rule, rule_from_json
-from .statistics import interval_of_mean
+from .statistics import mean_interval
 from .task import Task
 
 FORMAT = "plasticbench/result@1"
@@ -68,7 +68,7 @@ class Result:
     @cached_property
     def loss_interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the mean loss."""
-        return interval_of_mean(np.array(self.losses))
+        return mean_interval(np.array(self.losses))
 
     @property
     def score_interval(self) -> tuple[float, float]:
@@ -192,5 +192,20 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Of the machine, as far as it is public: architecture, operating system, cores."""
-    return {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count() or 1}
+    """Of the machine, what may decide a result's last bits: architecture, operating system, processor, cores."""
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _processor() -> str:
+    """The processor's name as its maker gives it, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

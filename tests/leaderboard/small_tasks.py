@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from plasticbench.leaderboard import ranking
 from plasticbench.leaderboard.catalogue import Catalogue, Measurement
 
+from plasticbench import statistics
 from plasticbench.errors import RuleError
 from plasticbench.rules.io import load_rule, rule_from_json
 
@@ -108,7 +108,7 @@ def result_json(catalogue: Catalogue, rule: dict, task_id: str = "plasticbench/S
     lived = measure(task, [parsed], task.official_seeds, "cpu")
     losses = lived.losses[0]
     loss = float(losses.mean())
-    low, high = ranking.mean_interval(losses)
+    low, high = statistics.mean_interval(losses)
     return {
         "format": "plasticbench/result@1",
         "task": task.id,

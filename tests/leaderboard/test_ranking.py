@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 from plasticbench.leaderboard import ranking
 
+from plasticbench import statistics
+
 
 def test_the_95_percent_interval_covers_the_true_mean_93_to_97_times_in_100():
     generator = np.random.default_rng(0)
     n_lifetimes, n_rules = 50, 2000
     losses = generator.gamma(4.0, 0.25, size=(n_rules, n_lifetimes))  # skewed, mean 1
-    resampled = ranking.resampled_means(losses, resamples=1000)
-    low, high = ranking.interval(resampled, ranking.tail_probability(n_lifetimes)).T
+    resampled = statistics.resampled_means(losses, resamples=1000)
+    low, high = statistics.interval(resampled, statistics.tail_probability(n_lifetimes)).T
     assert 0.93 <= np.mean((low <= 1.0) & (high >= 1.0)) <= 0.97
 
 
 def test_small_samples_are_covered_too():
     losses = np.random.default_rng(1).normal(size=(2000, 8))
-    low, high = ranking.interval(ranking.resampled_means(losses, resamples=1000), ranking.tail_probability(8)).T
+    low, high = statistics.interval(
+        statistics.resampled_means(losses, resamples=1000), statistics.tail_probability(8)
+    ).T
     assert 0.93 <= np.mean((low <= 0.0) & (high >= 0.0)) <= 0.97
 
 
@@ -77,7 +81,7 @@ def test_the_same_table_gives_the_same_bits():
 
 
 def test_interquartile_mean_cuts_a_quarter_at_each_end():
-    assert ranking.interquartile_mean(np.array([-1e9, 1, 2, 3, 4, 5, 6, 1e9])) == pytest.approx(3.5)
+    assert statistics.interquartile_mean(np.array([-1e9, 1, 2, 3, 4, 5, 6, 1e9])) == pytest.approx(3.5)
 
 
 def test_losses_that_are_not_finite_cannot_be_ranked():

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from plasticbench.leaderboard import equivalence, open_board, ranking, submit, validate_path, verify
+from plasticbench.leaderboard import equivalence, open_board, submit, validate_path, verify
 from plasticbench.leaderboard.errata import errata_table, verify_all
 from plasticbench.leaderboard.verification import fresh_seeds
 from small_tasks import life, measure, newer, result_json, rule_json
 
+from plasticbench import statistics
 from plasticbench.errors import PlasticbenchError
 from plasticbench.rules.io import rule_from_json
 
@@ -28,7 +29,7 @@ def edited(catalogue, rule, row, factor):
     result["losses"][row] *= factor
     score = catalogue.tasks[TASK].score
     loss = float(np.mean(result["losses"]))
-    low, high = ranking.mean_interval(result["losses"])
+    low, high = statistics.mean_interval(result["losses"])
     return {
         "losses": result["losses"], "loss": loss, "score": score(loss), "score_interval": [score(high), score(low)],
     }  # fmt: skip
