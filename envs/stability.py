@@ -1,7 +1,7 @@
 """A recurrent spiking network that one plastic pathway is to hold at its target rate.
 
-Confavreux, Harrington, Kania, Ramesh, Krouglova, Bozelos, Macke, Saxe, Gonçalves & Vogels, PLOS Comput. Biol.
-21:e1012910 (2025); Confavreux, PhD thesis, IST Austria (2023). The network follows Vogels et al., Science
+Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025), doi:10.1371/journal.pcbi.1012910; Confavreux, PhD thesis,
+IST Austria (2023). The network follows Vogels et al., Science
 334:1569 (2011).
 """
 
@@ -163,11 +163,11 @@ _WHICH = {
 _MEASURED = {
     "StabilityIE": (258.462, 0.0105023),
     "StabilityIEMini": (197.256, 0.0675838),
-    "StabilityEE": (1.0, 0.1),
+    "StabilityEE": (3.67701, 0.358503),
     "StabilityEEMini": (2.93477, 1.30452),
-    "StabilityEI": (1.0, 0.1),
+    "StabilityEI": (53.442, 0.507507),
     "StabilityEIMini": (34.7511, 0.647671),
-    "StabilityII": (1.0, 0.1),
+    "StabilityII": (3.67018, 2.99312),
     "StabilityIIMini": (2.927, 2.63162),
 }
 
