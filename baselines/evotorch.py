@@ -50,7 +50,7 @@ class EvoTorch:
         algorithm: str = "cma-es",
         population: int = 24,
         std: float = 1.0,
-        lifetimes: int = 8,
+        lifetimes: int = 4,
         l1: float = 1e-2,
         refit: float = 0.2,
         conditions: dict[str, Any] | None = None,

@@ -257,7 +257,7 @@ def test_options_are_checked(options, message):
 
 
 def test_a_budget_below_one_generation_is_refused():
-    with pytest.raises(PlasticbenchError, match="budget: 20 lifetimes; a generation takes 192"):
+    with pytest.raises(PlasticbenchError, match="budget: 20 lifetimes; a generation takes 96"):
         EvoTorch().learn(problem_of(budget=20))
 
 
