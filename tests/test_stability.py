@@ -61,14 +61,12 @@ def test_the_mini_task_behaves_as_its_original():
 
 
 @pytest.mark.slow
-def test_the_null_rule_at_full_size_has_the_losses_of_the_original_simulator():
-    expected = (21.50, 2.42, 0.054, 0.447, 1.835)
-    conditions = [
-        {"w_init": 0.3, "input_rate_hz": float(rate), "w_max": 2.5, "training_s": 30.0} for rate in (1, 2, 3, 4, 5)
-    ]
-    losses = FULL.losses("null", FULL.official_seeds[:5], conditions=conditions)[0].tolist()
-    for found, value in zip(losses, expected, strict=True):
-        assert found == pytest.approx(value, rel=0.3, abs=0.03)
+@pytest.mark.parametrize(("rate_hz", "expected"), [(1.0, 21.50), (2.0, 2.42), (3.0, 0.054), (4.0, 0.447), (5.0, 1.835)])
+def test_the_null_rule_at_full_size_has_the_losses_of_the_original_simulator(rate_hz, expected):
+    """One life each there, on one wiring; single wirings here spread from 0.17 to 0.70 at 4 Hz, so 8 are averaged."""
+    conditions = {"w_init": 0.3, "input_rate_hz": rate_hz, "w_max": 2.5, "training_s": 12.0}
+    losses = FULL.losses("null", FULL.official_seeds[:8], conditions=conditions)
+    assert float(losses.mean()) == pytest.approx(expected, rel=0.3, abs=0.03)
 
 
 @pytest.mark.slow
