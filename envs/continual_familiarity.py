@@ -41,9 +41,9 @@ class ContinualFamiliarity(RateTask):
 
     ## Observation and action
     Pathway `hidden`: `pre` = x (1, d), `post` = h (d, 1), `w` = A (d, d). The action is ΔA. W1 (d, d), b1 (d),
-    w2 (d) and b2 (1) are slow weights, which a rule brings along as `arrays` (an environment takes them as
-    `reset(options={"arrays": …})`, the reference rule's by default). A rule that brings none gets a readout
-    that knows the base rate and nothing else.
+    w2 (d) and b2 (1) are slow weights, which a rule brings along as `arrays` (an environment takes them from
+    `reset(options={"rule": …})`, from the reference rule by default). A rule that brings none gets a readout that
+    knows the base rate and nothing else.
 
     ## Conditions
     `interval`: R, the official intervals 1, 3, 5, 8, 14, 20 in turn over consecutive seeds.

@@ -14,11 +14,13 @@ from gymnasium import spaces
 from .errors import PlasticbenchError
 from .registry import task as find_task
 from .render import LifeHistory, figure_to_array
+from .rules import load_rule
 from .simulation.random import check_seed
 from .task import Task
 
-_BOUND = 1e9  # observations and actions are unbounded in principle; Gymnasium's checks ask for finite boxes
-_OPTIONS = ("conditions", "arrays")
+_OBSERVATION_BOUND = 1e9  # nothing is bounded in principle; Gymnasium's checks ask for finite boxes
+_ACTION_BOUND = 1.0  # for sampling; larger weight changes are applied as they are
+_OPTIONS = ("conditions", "rule")
 
 
 class PlasticityEnv(gymnasium.Env):
@@ -49,13 +51,14 @@ class PlasticityEnv(gymnasium.Env):
     ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
         """Draw the lifetime of `seed` (a fresh one without); `options["conditions"]` fixes conditions by name.
 
-        `options["arrays"]` gives the slow weights of a task that has some (a rule's `arrays`).
+        `options["rule"]` (a rule, its name or its file) says what a rule brings along besides its equations: slow
+        weights, time constants of spike traces. Without it they are the reference rule's.
         """
         super().reset(seed=seed)
         options = check_options(options)
         drawn = int(self.np_random.integers(2**40, 2**62)) if seed is None else check_seed(seed)
         fixed = options.get("conditions")
-        self._life = self.task.lifetimes([drawn], None if fixed is None else [fixed], options.get("arrays"))
+        self._life = self.task.lifetimes([drawn], None if fixed is None else [fixed], options.get("rule"))
         self._history = LifeHistory(self._life) if self.render_mode else None
         return self._observation(), {
             "seed": drawn,
@@ -117,7 +120,10 @@ def check_options(options: dict[str, Any] | None) -> dict[str, Any]:
     for name in options or {}:
         if name not in _OPTIONS:
             raise PlasticbenchError(f"options.{name}: no such option; reset takes {', '.join(_OPTIONS)}")
-    return options or {}
+    options = dict(options or {})
+    if isinstance(options.get("rule"), str):
+        options["rule"] = load_rule(options["rule"])
+    return options
 
 
 def final_info(task: Any, life: Any, index: int) -> dict[str, Any]:
@@ -149,16 +155,17 @@ def action_space(life: Any) -> spaces.Dict:
         {
             pathway: torch.broadcast_shapes(*(value.shape[1:] for value in variables.values()))
             for pathway, variables in life.observe().items()
-        }
+        },
+        _ACTION_BOUND,
     )
 
 
-def _space(shapes: Mapping[str, Any]) -> spaces.Dict:
+def _space(shapes: Mapping[str, Any], bound: float = _OBSERVATION_BOUND) -> spaces.Dict:
     """A box of each shape, in the same nesting."""
     return spaces.Dict(
         {
-            name: _space(shape) if isinstance(shape, Mapping)
-            else spaces.Box(-_BOUND, _BOUND, tuple(shape), dtype=np.float64)
+            name: _space(shape, bound) if isinstance(shape, Mapping)
+            else spaces.Box(-bound, bound, tuple(shape), dtype=np.float64)
             for name, shape in shapes.items()
         }
     )  # fmt: skip

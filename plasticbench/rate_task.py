@@ -18,7 +18,7 @@ from .errors import PlasticbenchError
 from .networks.rate import RateNetwork
 from .rate_lifetimes import RateLifetimes
 from .render import PLASTIC, LifeHistory, draw_weights
-from .rules import RuleBatch, load_rule
+from .rules import Rule, RuleBatch, load_rule
 from .simulation.rate import RateLives, RateRecording
 from .simulation.rate_cpu import run_cpu
 from .simulation.rate_torch import run_torch
@@ -86,10 +86,14 @@ class RateTask(Task):
     def _family_options(self, name: str) -> dict[str, Any]:
         return {"eta": self.learning_rate} if name == "polynomial" else {}
 
-    @property
-    def reference_arrays(self) -> dict[str, Tensor]:
-        """The reference rule's slow weights, each with a leading axis of 1: what a stepped lifetime has by default."""
-        return _one_rule(load_rule(self.reference_rule).arrays) if self.network.slow_arrays else {}
+    def _slow_weights(self, rule: Rule | None) -> dict[str, Tensor]:
+        """Those of a rule (None: of the reference rule), each with a leading axis of 1."""
+        if not self.network.slow_arrays:
+            return {}
+        arrays = (rule or load_rule(self.reference_rule)).arrays
+        if not arrays:
+            return self._default_arrays()
+        return {name: torch.as_tensor(array, dtype=torch.float64).unsqueeze(0) for name, array in arrays.items()}
 
     def _with_arrays(self, rules: RuleBatch) -> RuleBatch:
         """Slow weights for a rule that brings none: a readout that knows the base rate and nothing else."""
@@ -157,7 +161,7 @@ class RateTask(Task):
         )  # fmt: skip
 
     def _live_policy(self, policy: Callable[[Any], Any], lives: RateLives, device: str | None):
-        life = RateLifetimes(self, lives, self.reference_arrays, device or "cpu")
+        life = RateLifetimes(self, lives, self._slow_weights(None), device or "cpu")
         while not life.finished:
             life.advance(policy(life.observe()))
         outcome = life.outcome()
@@ -199,16 +203,11 @@ class RateTask(Task):
         self,
         seeds: Sequence[int],
         conditions: Any = None,
-        arrays: Mapping[str, Any] | None = None,
+        rule: Rule | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> RateLifetimes:
-        given = self.reference_arrays if arrays is None else _one_rule(arrays)
-        return RateLifetimes(self, self.draw(seeds, conditions), given, device, dtype)
-
-
-def _one_rule(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {name: torch.as_tensor(np.asarray(a), dtype=torch.float64).unsqueeze(0) for name, a in arrays.items()}
+        return RateLifetimes(self, self.draw(seeds, conditions), self._slow_weights(rule), device, dtype)
 
 
 def _concatenate(parts: list[tuple[Tensor, Tensor, dict[str, Tensor]]]):

@@ -17,7 +17,7 @@ from torch import Tensor
 from .errors import PlasticbenchError
 from .networks.spiking import SpikingNetwork
 from .render import LifeHistory
-from .rules import RuleBatch, load_rule
+from .rules import Rule, RuleBatch, load_rule
 from .simulation.random import Stream
 from .simulation.spiking import Snapshot, SpikingLife, SpikingRecord
 from .simulation.spiking_cpu import run_cpu
@@ -106,9 +106,9 @@ class SpikingTask(Task):
             return {"inputs": inputs, "events": self.events, "eta": self.learning_rate}
         return {"eta": self.learning_rate}
 
-    def trace_constants_s(self) -> dict[str, dict[str, float]]:
+    def trace_constants_s(self, rule: Rule | None = None) -> dict[str, dict[str, float]]:
         """Pathway -> trace -> time constant (s) of the reference rule: what a stepped lifetime shows by default."""
-        rule = load_rule(self.reference_rule)
+        rule = rule or load_rule(self.reference_rule)
         parts = {name: rule.for_pathway(name) for name in self.plastic}
         return {
             name: {trace: part.time_constant_s(trace) for trace in part.traces} if part else {}
@@ -230,11 +230,11 @@ class SpikingTask(Task):
         self,
         seeds: Sequence[int],
         conditions: Any = None,
-        arrays: Mapping[str, Any] | None = None,
+        rule: Rule | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> SpikingLifetimes:
-        return SpikingLifetimes(self, self.draw(seeds, conditions), self.trace_constants_s(), device, dtype)
+        return SpikingLifetimes(self, self.draw(seeds, conditions), self.trace_constants_s(rule), device, dtype)
 
 
 def check_time_constants(rules: RuleBatch) -> None:

@@ -190,13 +190,13 @@ class Task(abc.ABC):
         self,
         seeds: Sequence[int],
         conditions: Any = None,
-        arrays: Mapping[str, Any] | None = None,
+        rule: Rule | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> Any:
         """Lifetimes to be stepped by hand (what the environments wrap).
 
-        `arrays`: the slow weights of a task that has some; the reference rule's by default.
+        `rule`: whose slow weights and trace time constants they have; the reference rule's by default.
         """
 
     def _engine(self, engine: str, rules: Any) -> str:

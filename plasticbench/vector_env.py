@@ -50,9 +50,7 @@ class PlasticityVectorEnv(VectorEnv):
         """
         options = check_options(options)
         seeds = self._seeds(seed)
-        self._life = self.task.lifetimes(
-            seeds, options.get("conditions"), options.get("arrays"), self.device, self.dtype
-        )
+        self._life = self.task.lifetimes(seeds, options.get("conditions"), options.get("rule"), self.device, self.dtype)
         self._reported = [False] * self.num_envs
         return self._life.observe(), {
             "seed": np.array(seeds),

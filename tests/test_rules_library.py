@@ -75,16 +75,17 @@ def test_its_track_is_that_of_its_folder(rule):
 
 @every_rule
 def test_it_runs_where_its_pathways_events_and_variables_are_offered_and_nowhere_else(rule):
+    arrays = {name: array.shape for name, array in rule.arrays.items()}
     named = [key for key in rule.pathways if key != "*"] or ["ff"]
-    assert runs_on(rule, named, EVENTS, EVERY_VARIABLE)
+    assert runs_on(rule, named, EVENTS, EVERY_VARIABLE, arrays)
     used = {trace for part in rule.pathways.values() for trace in part.traces}
     for part in rule.pathways.values():
         used |= part.variables
         for event in part.events:
-            assert not runs_on(rule, named, [other for other in EVENTS if other != event], EVERY_VARIABLE)
+            assert not runs_on(rule, named, [other for other in EVENTS if other != event], EVERY_VARIABLE, arrays)
     for variable in used:
-        assert not runs_on(rule, named, EVENTS, EVERY_VARIABLE - {variable})
-    assert runs_on(rule, ["elsewhere"], EVENTS, EVERY_VARIABLE) == ("*" in rule.pathways)
+        assert not runs_on(rule, named, EVENTS, EVERY_VARIABLE - {variable}, arrays)
+    assert runs_on(rule, ["elsewhere"], EVENTS, EVERY_VARIABLE, arrays) == ("*" in rule.pathways)
 
 
 @every_rule
