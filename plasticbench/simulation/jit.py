@@ -18,7 +18,7 @@ _PREFIX = "plasticbench_kernel_"
 
 
 def cache_dir() -> Path:
-    """The folder of generated kernels: $PLASTICBENCH_CACHE, else the user's cache folder, else a private temporary one."""
+    """The folder of generated kernels: $PLASTICBENCH_CACHE, the user's cache folder, or a private temporary one."""
     configured = os.environ.get("PLASTICBENCH_CACHE")
     base = Path(configured) if configured else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     folder = (base if configured else base / "plasticbench") / "kernels"
@@ -45,7 +45,8 @@ def compile_module(source: str) -> ModuleType:
             file.write(source)
         os.replace(file.name, path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
