@@ -62,8 +62,7 @@ class RayWorkers:
             if n_cores < self._n_workers:
                 self._close()
                 raise PlasticbenchError(
-                    f"option.workers: {self._n_workers} actors, one core each, but Ray has {n_cores}; "
-                    "ask for fewer"
+                    f"option.workers: {self._n_workers} actors, one core each, but Ray has {n_cores}; ask for fewer"
                 )
             actor = ray.remote(num_cpus=1)(Simulator)
             self._actors = [actor.remote(self._problem.task) for _ in range(self._n_workers)]
@@ -73,9 +72,7 @@ class RayWorkers:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
 
-    def __call__(
-        self, rules: tuple[Family, Tensor], seeds: tuple[int, ...], engine: str, **options: Any
-    ) -> Outcome:
+    def __call__(self, rules: tuple[Family, Tensor], seeds: tuple[int, ...], engine: str, **options: Any) -> Outcome:
         """As `task.run` of a family's rules."""
         family, thetas = rules
         thetas = thetas.detach()

@@ -73,9 +73,7 @@ class EvoTorch:
             if not isinstance(number, (int, float)) or isinstance(number, bool) or not sound(number):
                 raise PlasticbenchError(f"option.{name}: {number!r} is not {allowed}")
         if algorithm in ("pgpe", "ga") and population % 2:
-            raise PlasticbenchError(
-                f"option.population: {population} is odd; {algorithm} draws rules in pairs"
-            )
+            raise PlasticbenchError(f"option.population: {population} is odd; {algorithm} draws rules in pairs")
         self.algorithm, self.population, self.std = algorithm, population, float(std)
         self.lifetimes, self.l1, self.conditions, self.workers = lifetimes, float(l1), conditions, workers
         self.refit = float(refit) if l1 > 0 else 0.0
@@ -147,9 +145,7 @@ class EvoTorch:
             kept = kept | (size > _SMALLEST_KEPT * size[penalised].max())
         if not kept.any():
             kept = torch.ones_like(kept)
-        return self._stage(
-            state["stage"] + 1, torch.where(kept, best, 0.0), kept, _REFIT_WIDTH * self.std, 0.0
-        )
+        return self._stage(state["stage"] + 1, torch.where(kept, best, 0.0), kept, _REFIT_WIDTH * self.std, 0.0)
 
     def _search(self, problem: Problem, state: dict[str, Any]) -> Search:
         family = problem.family
@@ -221,9 +217,7 @@ class EvoTorch:
             losses = problem.losses(finalists, seeds, conditions=self.conditions).mean(1).cpu().double()
         penalties = state["l1"] * finalists[:, problem.family.penalty_mask].abs().sum(1)
         best = int((losses + penalties).argmin())
-        problem.log(
-            loss=float(losses[best]), penalty=float(penalties[best]), finalist=best, stage=state["stage"]
-        )
+        problem.log(loss=float(losses[best]), penalty=float(penalties[best]), finalist=best, stage=state["stage"])
         return finalists[best]
 
     def _simulating(self, problem: Problem) -> AbstractContextManager[Any]:

@@ -331,9 +331,7 @@ def test_a_cluster_of_two_nodes_gives_the_same_bits(own_ray, tmp_path, monkeypat
         cluster.wait_for_nodes()
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         problem = problem_of()
-        assert (
-            bits(problem, EvoTorch(**SMALL, workers=2).learn(problem)) == expected
-        )  # needs both nodes' cores
+        assert bits(problem, EvoTorch(**SMALL, workers=2).learn(problem)) == expected  # needs both nodes' cores
         with pytest.raises(PlasticbenchError, match="3 actors, one core each, but Ray has 2"):
             EvoTorch(**SMALL, workers=3).learn(problem_of())
     finally:

@@ -29,15 +29,13 @@ _leaves = st.sampled_from([*ARGUMENTS, *PARAMETERS, "0.5", "1", "2", "-3", "1e-3
 def _grow(inner):
     pair = st.tuples(inner, inner)
     return st.one_of(
-        st.tuples(st.sampled_from("+-*/"), pair).map(
-            lambda drawn: f"({drawn[1][0]} {drawn[0]} {drawn[1][1]})"
+        st.tuples(st.sampled_from("+-*/"), pair).map(lambda drawn: f"({drawn[1][0]} {drawn[0]} {drawn[1][1]})"),
+        st.tuples(inner, st.sampled_from(["2", "3", "-1", "-2", "0.5", "-0.5", "1.5", "0", "w", "alpha"])).map(
+            lambda drawn: f"({drawn[0]})**{drawn[1]}"
         ),
-        st.tuples(
-            inner, st.sampled_from(["2", "3", "-1", "-2", "0.5", "-0.5", "1.5", "0", "w", "alpha"])
-        ).map(lambda drawn: f"({drawn[0]})**{drawn[1]}"),
-        st.tuples(
-            st.sampled_from(["exp", "log", "sqrt", "abs", "tanh", "sigmoid", "relu", "step"]), inner
-        ).map(lambda drawn: f"{drawn[0]}({drawn[1]})"),
+        st.tuples(st.sampled_from(["exp", "log", "sqrt", "abs", "tanh", "sigmoid", "relu", "step"]), inner).map(
+            lambda drawn: f"{drawn[0]}({drawn[1]})"
+        ),
         st.tuples(st.sampled_from(["min", "max"]), st.lists(inner, min_size=2, max_size=4)).map(
             lambda drawn: f"{drawn[0]}({', '.join(drawn[1])})"
         ),
@@ -94,9 +92,7 @@ def points(seed, dtype):
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(
-    texts=st.lists(expressions, min_size=12, max_size=12), seed=st.integers(0, 2**31), single=st.booleans()
-)
+@given(texts=st.lists(expressions, min_size=12, max_size=12), seed=st.integers(0, 2**31), single=st.booleans())
 def test_torch_and_numba_agree_on_any_expression_nan_included(tmp_path, texts, seed, single):
     scalar = "float32" if single else "float64"
     programs = [found.program for found in map(parsed, texts) if found is not None]
@@ -112,9 +108,7 @@ def test_torch_and_numba_agree_on_any_expression_nan_included(tmp_path, texts, s
     generator = torch.Generator().manual_seed(seed)
     eps = 8 * float(np.finfo(scalar).eps)
     for event, ours in zip(events, out, strict=True):
-        reference = (
-            event.evaluate(variables, torch.from_numpy(p[None])).expand(1, N_POINTS)[0].double().numpy()
-        )
+        reference = event.evaluate(variables, torch.from_numpy(p[None])).expand(1, N_POINTS)[0].double().numpy()
         draws = np.stack(
             [noisy(event.program, values, eps, generator).double().numpy() for _ in range(6)] + [reference]
         )
@@ -194,9 +188,7 @@ def test_numba_agrees_with_torch_on_every_known_rule_and_family(tmp_path, states
     spec.loader.exec_module(module)
     expected = _torch_values(states)
     for k, (label, _, numbers) in enumerate(EVERY_EVENT):
-        function = getattr(
-            module, f"f{k}"
-        ).py_func  # the same source as plain Python: no compilation to wait for
+        function = getattr(module, f"f{k}").py_func  # the same source as plain Python: no compilation to wait for
         ours = [function(*column, np.array(numbers)) for column in states.T]
         np.testing.assert_allclose(ours, expected[k], rtol=1e-12, atol=1e-14, err_msg=label)
 
@@ -206,21 +198,15 @@ def test_numba_agrees_with_torch_on_every_known_rule_and_family(tmp_path, states
 def test_cuda_source_compiled_as_cpp_agrees_with_torch(tmp_path, states, scalar, rtol):
     c_type = "double" if scalar == "float64" else "float"
     lines = ["#include <cmath>", "#define __device__", "#define __forceinline__ inline"]
-    all_functions = ExpressionEvent(
-        Expression.parse(ALL_FUNCTIONS, {*ARGUMENTS, *PARAMETERS}).program, PARAMETERS
-    )
+    all_functions = ExpressionEvent(Expression.parse(ALL_FUNCTIONS, {*ARGUMENTS, *PARAMETERS}).program, PARAMETERS)
     extra = ("all-functions", all_functions, [0.3, 0.7])
     for k, (_, event, _) in enumerate([*EVERY_EVENT, extra]):
         lines.append(event.emit(f"f{k}", ALL_ARGUMENTS, "cuda", scalar))
         passed = ", ".join(f"x[{j}]" for j in range(len(ALL_ARGUMENTS)))
-        lines.append(
-            f'extern "C" {c_type} g{k}(const {c_type}* x, const {c_type}* p) {{ return f{k}({passed}, p); }}'
-        )
+        lines.append(f'extern "C" {c_type} g{k}(const {c_type}* x, const {c_type}* p) {{ return f{k}({passed}, p); }}')
     source, library = tmp_path / "every.cpp", tmp_path / "every.so"
     source.write_text("\n".join(lines))
-    subprocess.run(
-        ["g++", "-O0", "-ffp-contract=off", "-shared", "-fPIC", str(source), "-o", str(library)], check=True
-    )
+    subprocess.run(["g++", "-O0", "-ffp-contract=off", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
     loaded = ctypes.CDLL(str(library))
     expected = _torch_values(states)
     variables = {name: torch.from_numpy(states[k : k + 1]) for k, name in enumerate(ALL_ARGUMENTS)}
@@ -239,9 +225,7 @@ def test_cuda_source_compiled_as_cpp_agrees_with_torch(tmp_path, states, scalar,
 
 def test_constant_expressions_have_a_value_on_every_engine(tmp_path):
     event = ExpressionEvent(Expression.parse("0.25", set()).program, ())
-    assert event.evaluate({"w": torch.zeros(4, 2, 3)}, torch.zeros(4, 0)).expand(
-        4, 2, 3
-    ).unique().tolist() == [0.25]
+    assert event.evaluate({"w": torch.zeros(4, 2, 3)}, torch.zeros(4, 0)).expand(4, 2, 3).unique().tolist() == [0.25]
     assert compiled(tmp_path, [event], "float32").f0(1.0, 1.0, 1.0, np.zeros(1)) == 0.25
 
 
@@ -257,9 +241,7 @@ def test_gradients_equal_finite_differences():
 
 
 def test_parameters_broadcast_over_rules_and_states():
-    event = ExpressionEvent(
-        Expression.parse("eta*pre*post - alpha*w", {*ARGUMENTS, *PARAMETERS}).program, PARAMETERS
-    )
+    event = ExpressionEvent(Expression.parse("eta*pre*post - alpha*w", {*ARGUMENTS, *PARAMETERS}).program, PARAMETERS)
     pre, post, w = torch.rand(1, 5, 9, 1, 3), torch.rand(4, 5, 9, 2, 1), torch.rand(4, 5, 1, 2, 3)
     p = torch.rand(4, 2, dtype=torch.float64)
     result = event.evaluate({"pre": pre, "post": post, "w": w}, p)

@@ -105,9 +105,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(
-    "text", HOSTILE, ids=lambda text: text[:24].encode("ascii", "backslashreplace").decode()
-)
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:24].encode("ascii", "backslashreplace").decode())
 def test_a_hostile_expression_is_a_short_clean_error_at_once(text):
     start = time.perf_counter()
     with pytest.raises(RuleError) as caught:

@@ -162,10 +162,7 @@ def test_the_polynomial_family_holds_oja_and_hebb_and_says_so_readably():
 def test_a_learned_polynomial_reads_well_without_its_negligible_terms():
     family = make_family("polynomial", ("ff",))
     theta = family.theta(load_rule("oja")) * 1.0123 + 1e-4
-    assert (
-        family.rule(theta).equations(digits=3, drop=0.01)["ff"]["on_step"]
-        == "0.1*(1.01*pre*post - 1.01*post**2*w)"
-    )
+    assert family.rule(theta).equations(digits=3, drop=0.01)["ff"]["on_step"] == "0.1*(1.01*pre*post - 1.01*post**2*w)"
 
 
 @pytest.mark.parametrize("n_rules", [1, 4])

@@ -128,9 +128,7 @@ def test_a_wrong_field_is_named(data, message):
 def test_a_wrong_network_is_named(change, message):
     network = {key: value for key, value in {**NETWORK, **change}.items() if value is not ...}
     with pytest.raises(RuleError, match=f"pathways.ff.{message}"):
-        rule_from_json(
-            {"format": "plasticbench/rule@1", "name": "net", "pathways": {"ff": {"network": network}}}
-        )
+        rule_from_json({"format": "plasticbench/rule@1", "name": "net", "pathways": {"ff": {"network": network}}})
 
 
 def network_rule(**part):
@@ -152,9 +150,7 @@ def test_network_weights_may_lie_in_a_safetensors_file(tmp_path):
     assert rule_from_json(rule.to_json()) == rule
     del tensors["bias_1"]
     (tmp_path / "net.safetensors").write_bytes(safetensors.numpy.save(tensors))
-    with pytest.raises(
-        RuleError, match=r"network\.file: holds .*expected weight_0, bias_0, weight_1, bias_1"
-    ):
+    with pytest.raises(RuleError, match=r"network\.file: holds .*expected weight_0, bias_0, weight_1, bias_1"):
         load_rule(path)
 
 
@@ -246,9 +242,7 @@ def test_the_hash_is_of_what_a_rule_does_not_of_its_spelling_or_name():
     )
     assert first.hash == second.hash
     assert first != second
-    changed_value = Rule(
-        "a", {"ff": PathwayRule.make({"on_step": "eta*(pre - w)"}, {"eta": 0.2, "beta": 2.0})}
-    )
+    changed_value = Rule("a", {"ff": PathwayRule.make({"on_step": "eta*(pre - w)"}, {"eta": 0.2, "beta": 2.0})})
     assert changed_value.hash != first.hash
 
 

@@ -47,9 +47,7 @@ def _fuzzed(generator, sources):
     data = copy.deepcopy(generator.choice(sources))
     way = generator.randrange(6)
     if way == 0:  # break an expression
-        pathway = generator.choice(
-            [part for part in data["pathways"].values() if set(part) & set(_EXPRESSIONS)]
-        )
+        pathway = generator.choice([part for part in data["pathways"].values() if set(part) & set(_EXPRESSIONS)])
         event = generator.choice([name for name in _EXPRESSIONS if name in pathway])
         text, snippet = pathway[event], generator.choice(_SNIPPETS)
         cut = generator.randrange(len(text) + 1)
@@ -61,15 +59,11 @@ def _fuzzed(generator, sources):
             place = place[key]
         place[path[-1]] = generator.choice(_VALUES)
     elif way == 2:  # an unknown field
-        places = [
-            path for path in _places(data) if isinstance(_at(data, path), dict) and "parameters" not in path
-        ]
+        places = [path for path in _places(data) if isinstance(_at(data, path), dict) and "parameters" not in path]
         place = _at(data, generator.choice(places))
         place[generator.choice(["", "eval", "__class__", "on_", "x" * 200, "é"])] = generator.choice(_VALUES)
     elif way == 3:  # a field lost
-        path = generator.choice(
-            [path for path in _places(data) if path and isinstance(_at(data, path[:-1]), dict)]
-        )
+        path = generator.choice([path for path in _places(data) if path and isinstance(_at(data, path[:-1]), dict)])
         del _at(data, path[:-1])[path[-1]]
     content = json.dumps(data).encode()
     if way == 4:  # cut off
@@ -83,9 +77,7 @@ def _fuzzed(generator, sources):
 def _network_rule():
     """A rule with a network for one pathway and an expression for another."""
     shape = NetworkShape(("pre", "post", "w"), ("on_step",), (2, 1), ("tanh", "identity"))
-    network = PathwayRule.make(
-        network=Network.from_layers(shape, [[[1, 2, 3], [4, 5, 6]], [[1, 2]]], [[0, 1], [2]])
-    )
+    network = PathwayRule.make(network=Network.from_layers(shape, [[[1, 2, 3], [4, 5, 6]], [[1, 2]]], [[0, 1], [2]]))
     return Rule("net", {"lateral": network, "ff": PathwayRule.make({"on_step": "pre*post"})})
 
 

@@ -42,9 +42,7 @@ def observation(rule, library):
     found = {}
     for pathway in PATHWAYS:
         names = [*VARIABLES, "pre_spike", "post_spike", "w_max"]
-        states = {
-            name: generator.uniform(0.1, 1.0, shapes.get(name, (3, 4))).astype(np.float32) for name in names
-        }
+        states = {name: generator.uniform(0.1, 1.0, shapes.get(name, (3, 4))).astype(np.float32) for name in names}
         states["w_max"][:] = 2.0
         for name in ("pre_spike", "post_spike"):
             states[name] = (states[name] > 0.5).astype(np.float32)
@@ -108,9 +106,7 @@ def test_its_written_equation_computes_what_it_does(rule):
     generator = torch.Generator().manual_seed(0)
     values = {name: torch.rand(5, generator=generator, dtype=torch.float64) for name in VARIABLES}
     for key, part in rule.pathways.items():
-        parameters = {
-            name: torch.tensor(value, dtype=torch.float64) for name, value in part.parameters.items()
-        }
+        parameters = {name: torch.tensor(value, dtype=torch.float64) for name, value in part.parameters.items()}
         for name, event in part.events.items():
             expected = event.program.evaluate({**values, **parameters})
             for text in (written[key][name], symbolic[key][name]):
@@ -131,9 +127,7 @@ def test_rules_of_one_structure_share_a_batch():
     searches = [rule for rule in RULES.values() if set(rule.pathways) == {"ie"} and "stdp" not in rule.name]
     batches = group_rules(searches, ("ie",), SPIKING_EVENTS, EVERY_VARIABLE)
     assert len(batches) < len(searches)
-    assert sorted(position for positions, _ in batches for position in positions) == list(
-        range(len(searches))
-    )
+    assert sorted(position for positions, _ in batches for position in positions) == list(range(len(searches)))
     for positions, batch in batches:
         assert batch.n_rules == len(positions)
         for row, position in enumerate(positions):
@@ -197,9 +191,7 @@ def test_vogels_drift_vanishes_at_its_target_rate():
     assert alpha / (2 * tau) == pytest.approx(10.0)
 
 
-@pytest.mark.parametrize(
-    "text", ["+".join(f"{k}*w" for k in range(1, 400)), "pre" + "*(w+1)**2" * 300, "-w" * 600]
-)
+@pytest.mark.parametrize("text", ["+".join(f"{k}*w" for k in range(1, 400)), "pre" + "*(w+1)**2" * 300, "-w" * 600])
 def test_the_longest_expressions_are_still_written_and_typeset(text):
     rule = Rule("long", {"*": PathwayRule.make({"on_step": text})})
     assert rule.equations()["*"]["on_step"]

@@ -59,9 +59,7 @@ def test_a_change_that_is_not_a_number_stays_at_its_synapse():
 
 def test_a_torch_observation_is_differentiable():
     w = torch.full((2, 3), 0.5, requires_grad=True)
-    load_rule("oja")({"ff": {"pre": torch.ones(1, 3), "post": torch.ones(2, 1), "w": w}})[
-        "ff"
-    ].sum().backward()
+    load_rule("oja")({"ff": {"pre": torch.ones(1, 3), "post": torch.ones(2, 1), "w": w}})["ff"].sum().backward()
     torch.testing.assert_close(w.grad, torch.full((2, 3), -0.1))
 
 

@@ -144,17 +144,13 @@ def check_rule(
                 raise RuleError(f"{place}: unknown event {shorten(event)}; {on_offer(event, events)}")
         for trace in part.traces:
             if trace not in offered:
-                raise RuleError(
-                    f"{place}: unknown trace {shorten(trace)}; {on_offer(trace, set(TRACES) & offered)}"
-                )
+                raise RuleError(f"{place}: unknown trace {shorten(trace)}; {on_offer(trace, set(TRACES) & offered)}")
         for variable in sorted(part.variables - offered):
             raise RuleError(f"{place}: unknown variable {shorten(variable)}; {on_offer(variable, offered)}")
     wanted = arrays or {}
     for name in sorted(set(rule.arrays) ^ set(wanted)):
         found = "does not bring" if name in wanted else "brings"
-        raise RuleError(
-            f"rule {rule.name}: {found} the array {name!r}; the task takes: {', '.join(wanted) or 'none'}"
-        )
+        raise RuleError(f"rule {rule.name}: {found} the array {name!r}; the task takes: {', '.join(wanted) or 'none'}")
     for name, shape in wanted.items():
         if rule.arrays[name].shape != tuple(shape):
             raise RuleError(
@@ -205,8 +201,7 @@ def group_rules(
             for k in range(len(structure.pathways))
         )
         stacked = {
-            name: torch.stack([torch.tensor(rule.arrays[name]) for rule in members])
-            for name, _ in structure.arrays
+            name: torch.stack([torch.tensor(rule.arrays[name]) for rule in members]) for name, _ in structure.arrays
         }
         batches.append((positions, RuleBatch(structure, parameters, stacked)))
     return batches

@@ -45,9 +45,7 @@ class Dialect:
         return f"({base} ** {exponent})" if self.name == "numba" else self.call("pow", base, exponent)
 
     def choose(self, condition: str, yes: str, no: str) -> str:
-        return (
-            f"({yes} if {condition} else {no})" if self.name == "numba" else f"({condition} ? {yes} : {no})"
-        )
+        return f"({yes} if {condition} else {no})" if self.name == "numba" else f"({condition} ? {yes} : {no})"
 
     @property
     def either(self) -> str:
@@ -93,9 +91,7 @@ def _relu(target: Dialect, operands: Sequence[str]) -> str:
 def _extreme(comparison: str) -> Callable[[Dialect, Sequence[str]], str]:
     def write(target: Dialect, operands: Sequence[str]) -> str:
         result, other = operands
-        return target.choose(
-            f"{result} {comparison} {other} {target.either} {result} != {result}", result, other
-        )
+        return target.choose(f"{result} {comparison} {other} {target.either} {result} != {result}", result, other)
 
     return write
 

@@ -155,15 +155,11 @@ def _syntax_tree(text: str, where: str) -> ast.AST:
     if depth:
         raise RuleError(f"{where}: parentheses do not match in {shorten(text)}; close every one that opens")
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # the tokenizer comments on literals such as `1or`; those are refused below
+        with warnings.catch_warnings():  # the tokenizer comments on literals such as `1or`; those are refused below
             warnings.simplefilter("ignore")
             return ast.parse(text.strip(" "), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
-        raise RuleError(
-            f"{where}: cannot read {shorten(text)}; write it as e.g. 'eta * (pre*post - w)'"
-        ) from None
+        raise RuleError(f"{where}: cannot read {shorten(text)}; write it as e.g. 'eta * (pre*post - w)'") from None
 
 
 def _children(node: ast.AST, where: str) -> list[ast.expr]:
@@ -205,9 +201,7 @@ def _leaf(node: ast.AST, names: Collection[str], where: str) -> Node:
         if node.id in names:
             return Name(node.id)
         if node.id in FUNCTIONS:
-            raise RuleError(
-                f"{where}: function {node.id} stands without arguments; call it, e.g. {node.id}(w)"
-            )
+            raise RuleError(f"{where}: function {node.id} stands without arguments; call it, e.g. {node.id}(w)")
         raise RuleError(f"{where}: unknown name {shorten(node.id)}; {on_offer(node.id, names)}")
     value = node.value if isinstance(node, ast.Constant) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -262,6 +256,4 @@ def _check_power(base: Node, exponent: Node, where: str) -> None:
         total *= max(1.0, abs(base.right.value))
         base = base.left
     if total > MAX_POWER:
-        raise RuleError(
-            f"{where}: a constant power of {total:g}; at most {MAX_POWER}, nested ones multiplied"
-        )
+        raise RuleError(f"{where}: a constant power of {total:g}; at most {MAX_POWER}, nested ones multiplied")

@@ -214,9 +214,7 @@ def _arrays(part: str | Mapping[str, Any], folder: Path | None) -> dict[str, np.
 def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.ndarray]:
     """The float tensors of a file named in a rule; it must lie in the rule's own folder."""
     if folder is None:
-        raise RuleError(
-            f"{where}: names the file {name!r}, but there is no folder to look in; put the numbers inline"
-        )
+        raise RuleError(f"{where}: names the file {name!r}, but there is no folder to look in; put the numbers inline")
     path = folder / name
     if path.resolve().parent != folder.resolve() or not path.is_file():
         raise RuleError(f"{where}: no file {name!r} beside the rule")
@@ -264,9 +262,7 @@ def save_rule(rule: Rule, path: str | Path) -> None:
             _write(path.with_name(data["arrays"]), safetensors.numpy.save(arrays))
         _write(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
-        raise RuleError(
-            f"{path}: cannot write the rule ({error.strerror}); choose a folder you may write"
-        ) from None
+        raise RuleError(f"{path}: cannot write the rule ({error.strerror}); choose a folder you may write") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -25,9 +25,7 @@ def known_rules() -> Mapping[str, Rule]:
     for path in sorted(FOLDER.rglob("*.json"), key=lambda path: path.stem):
         rule = rule_from_json(parse_json(path.read_bytes()), path.parent)
         if rule.name != path.stem or rule.name in rules:
-            raise RuleError(
-                f"known rule {path.name}: its name {rule.name!r} must be unique and equal the file's"
-            )
+            raise RuleError(f"known rule {path.name}: its name {rule.name!r} must be unique and equal the file's")
         rules[rule.name] = rule
     return MappingProxyType(rules)
 

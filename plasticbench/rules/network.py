@@ -62,17 +62,13 @@ class NetworkShape:
         allowed = set(VARIABLES) | variables
         for name in self.inputs:
             if name not in allowed:
-                raise RuleError(
-                    f"{where}.inputs: unknown variable {shorten(name)}; {on_offer(name, allowed)}"
-                )
+                raise RuleError(f"{where}.inputs: unknown variable {shorten(name)}; {on_offer(name, allowed)}")
         for name in self.outputs:
             if name not in EVENTS:
                 raise RuleError(f"{where}.outputs: unknown event {shorten(name)}; {on_offer(name, EVENTS)}")
         for name in self.activations:
             if name not in ACTIVATIONS:
-                raise RuleError(
-                    f"{where}.activations: unknown {shorten(name)}; {on_offer(name, ACTIVATIONS)}"
-                )
+                raise RuleError(f"{where}.activations: unknown {shorten(name)}; {on_offer(name, ACTIVATIONS)}")
         for field, names in (("inputs", self.inputs), ("outputs", self.outputs)):
             if not names or len(set(names)) < len(names):
                 raise RuleError(f"{where}.{field}: found {shorten(list(names))}; name one or more, each once")
@@ -84,9 +80,7 @@ class NetworkShape:
         if len(self.layers) > MAX_LAYERS:
             raise RuleError(f"{where}.layers: {len(self.layers)} layers; at most {MAX_LAYERS}")
         if len(self.activations) != len(self.layers):
-            raise RuleError(
-                f"{where}.activations: {len(self.activations)} for {len(self.layers)} layers; one each"
-            )
+            raise RuleError(f"{where}.activations: {len(self.activations)} for {len(self.layers)} layers; one each")
         if self.n_numbers > MAX_NUMBERS:
             raise RuleError(f"{where}: {self.n_numbers} weights and biases; at most {MAX_NUMBERS}")
 
@@ -116,12 +110,8 @@ class Network:
         ):
             if len(found) != len(expected):
                 raise RuleError(f"{where}.{field}: {len(found)} layers, expected {len(expected)}")
-            packed.append(
-                [_array(f"{where}.{field}[{k}]", found[k], size) for k, size in enumerate(expected)]
-            )
-        return cls(
-            shape, np.concatenate([part.ravel() for pair in zip(*packed, strict=True) for part in pair])
-        )
+            packed.append([_array(f"{where}.{field}[{k}]", found[k], size) for k, size in enumerate(expected)])
+        return cls(shape, np.concatenate([part.ravel() for pair in zip(*packed, strict=True) for part in pair]))
 
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -201,9 +191,7 @@ class NetworkEvent(Event):
         target = find_dialect(dialect, scalar)
         missing = [name for name in self.shape.inputs if name not in arguments]
         if missing:
-            raise RuleError(
-                f"the rule uses {missing[0]!r}, which is not passed to it; {on_offer('', arguments)}"
-            )
+            raise RuleError(f"the rule uses {missing[0]!r}, which is not passed to it; {on_offer('', arguments)}")
         body: list[str] = []
         values: list[str] = list(self.shape.inputs)
         for layer, (start, n_out, n_in) in enumerate(self._layers):
@@ -216,9 +204,7 @@ class NetworkEvent(Event):
                 products = [f"{target.parameter(start + row * n_in + j)} * {values[j]}" for j in range(n_in)]
                 bias = target.parameter(start + n_out * n_in + row)
                 body.append(target.assign(total, " + ".join([bias, *products])))
-                body.append(
-                    target.assign(result, total if name == "identity" else target.apply(name, [total]))
-                )
+                body.append(target.assign(result, total if name == "identity" else target.apply(name, [total])))
                 results.append(result)
             values = results
         return target.function(function_name, arguments, body, values[0])

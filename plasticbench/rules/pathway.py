@@ -92,9 +92,7 @@ class PathwayRule:
         if network is not None:
             for event in network.shape.outputs:
                 if event in parsed:
-                    raise RuleError(
-                        f"{where}.{event}: both an expression and an output of the network; keep one"
-                    )
+                    raise RuleError(f"{where}.{event}: both an expression and an output of the network; keep one")
                 parsed[event] = NetworkOutput(network, event)
         rule = cls(_traces(traces or {}, checked, where), parsed, checked, network)
         _check_kind(rule, where)
@@ -126,9 +124,7 @@ class PathwayRule:
 
     def to_json(self) -> dict[str, Any]:
         """This pathway's object in a rule file."""
-        expressions = {
-            name: event.text for name, event in self.events.items() if isinstance(event, Expression)
-        }
+        expressions = {name: event.text for name, event in self.events.items() if isinstance(event, Expression)}
         parts: dict[str, Any] = {"traces": dict(self.traces)} if self.traces else {}
         parts.update(expressions)
         if self.network is not None:
@@ -141,15 +137,9 @@ class PathwayRule:
 def _parameters(found: Mapping[str, float], offered: set[str], where: str) -> dict[str, float]:
     checked: dict[str, float] = {}
     for name, value in found.items():
-        place = (
-            f"{where}.parameters.{name}"
-            if isinstance(name, str) and is_identifier(name)
-            else f"{where}.parameters"
-        )
+        place = f"{where}.parameters.{name}" if isinstance(name, str) and is_identifier(name) else f"{where}.parameters"
         if not isinstance(name, str) or not is_identifier(name):
-            raise RuleError(
-                f"{place}: {shorten(name)} is no name; use ASCII letters, digits and _, letter first"
-            )
+            raise RuleError(f"{place}: {shorten(name)} is no name; use ASCII letters, digits and _, letter first")
         if name in offered or name in FUNCTIONS or name in EVENTS:
             raise RuleError(f"{place}: the name is taken by a variable, function or event; choose another")
         if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
@@ -160,9 +150,7 @@ def _parameters(found: Mapping[str, float], offered: set[str], where: str) -> di
     return checked
 
 
-def _traces(
-    found: Mapping[str, str | float], parameters: Mapping[str, float], where: str
-) -> dict[str, str | float]:
+def _traces(found: Mapping[str, str | float], parameters: Mapping[str, float], where: str) -> dict[str, str | float]:
     checked: dict[str, str | float] = {}
     for trace, constant in found.items():
         place = f"{where}.traces.{trace}"
@@ -170,9 +158,7 @@ def _traces(
             raise RuleError(f"{where}.traces: unknown trace {shorten(trace)}; {on_offer(trace, TRACES)}")
         if isinstance(constant, str):
             if constant not in parameters:
-                raise RuleError(
-                    f"{place}: {shorten(constant)} is no parameter; {on_offer(constant, parameters)}"
-                )
+                raise RuleError(f"{place}: {shorten(constant)} is no parameter; {on_offer(constant, parameters)}")
             place, value = f"{where}.parameters.{constant}", parameters[constant]
             checked[trace] = constant
         elif isinstance(constant, bool | np.bool_) or not isinstance(constant, numbers.Real):
@@ -188,13 +174,9 @@ def _traces(
 def _check_kind(rule: PathwayRule, where: str) -> None:
     events = set(rule.events)
     if events & set(RATE_EVENTS) and events - set(RATE_EVENTS):
-        raise RuleError(
-            f"{where}: on_step is for rate networks, on_pre and on_post for spiking ones; keep one kind"
-        )
+        raise RuleError(f"{where}: on_step is for rate networks, on_pre and on_post for spiking ones; keep one kind")
     if events & set(RATE_EVENTS) and rule.traces:
         raise RuleError(f"{where}.traces: rate networks have no spike traces; remove them")
     undeclared = sorted((rule.variables & set(TRACES)) - set(rule.traces))
     if undeclared:
-        raise RuleError(
-            f"{where}: {undeclared[0]} is used without a time constant; declare it in traces (seconds)"
-        )
+        raise RuleError(f"{where}: {undeclared[0]} is used without a time constant; declare it in traces (seconds)")

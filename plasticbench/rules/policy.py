@@ -41,8 +41,7 @@ def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, A
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
     """The variables as tensors of equal rank; numpy ones are copied, since they may be read-only."""
     tensors = {
-        name: value if isinstance(value, Tensor) else torch.tensor(np.asarray(value))
-        for name, value in found.items()
+        name: value if isinstance(value, Tensor) else torch.tensor(np.asarray(value)) for name, value in found.items()
     }
     weights = tensors.get("w", next(iter(tensors.values())))
     n_axes = max(value.ndim for value in tensors.values())

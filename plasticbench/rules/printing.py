@@ -136,9 +136,7 @@ def equation(
     found = rule.events[event]
     if not isinstance(found, Expression):
         shape = found.network.shape
-        layers = ", ".join(
-            f"{size} {name}" for size, name in zip(shape.layers, shape.activations, strict=True)
-        )
+        layers = ", ".join(f"{size} {name}" for size, name in zip(shape.layers, shape.activations, strict=True))
         inside = ", ".join(style.name(name) for name in shape.inputs)
         kind = style.call("network", [inside])
         return f"{kind}  [{layers}]" if type(style) is Style else rf"{kind} \quad \text{{[{layers}]}}"
@@ -193,10 +191,7 @@ class _Writer:
         above = self._kept(exponent)
         atom = len(above) <= 1 and all(
             not term.below
-            and (
-                not term.above
-                or (term.coefficient == 1.0 and len(term.above) == 1 and not term.above[0].is_power)
-            )
+            and (not term.above or (term.coefficient == 1.0 and len(term.above) == 1 and not term.above[0].is_power))
             for term in above
         )
         return Factor(self.style.power(written, self._text(exponent), atom), is_power=True)

@@ -124,9 +124,7 @@ class Program:
                 mapped.append(builder.integer_power(inputs[0], int(exponent[1])))
             elif exponent is not None and exponent[0] == "number" and abs(exponent[1]) == 0.5:
                 root = builder.add("sqrt", inputs[0])
-                mapped.append(
-                    root if exponent[1] > 0 else builder.add("div", builder.add("number", 1.0), root)
-                )
+                mapped.append(root if exponent[1] > 0 else builder.add("div", builder.add("number", 1.0), root))
             else:
                 mapped.append(builder.add(operation, *inputs))
         return builder.program(mapped[-1])
@@ -162,9 +160,7 @@ def _operation(node: Node) -> str:
 
 
 def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
-    return (
-        value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=like.dtype, device=like.device)
-    )
+    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
 
 def _extreme(pairwise):

@@ -45,9 +45,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise RuleError(
-                f"name: found {shorten(self.name)}; letters, digits and ._+()-, at most 100 characters"
-            )
+            raise RuleError(f"name: found {shorten(self.name)}; letters, digits and ._+()-, at most 100 characters")
         if not self.pathways:
             raise RuleError("pathways: none; name at least one, or '*' for every plastic pathway")
         for key in self.pathways:
@@ -55,9 +53,7 @@ class Rule:
                 raise RuleError(f"pathways: {shorten(key)} is no pathway's name; e.g. 'ff', 'ie' or '*'")
         kinds = {pathway.kind for pathway in self.pathways.values()} - {"any"}
         if len(kinds) > 1:
-            raise RuleError(
-                "pathways: some have on_step, others on_pre or on_post; a rule is for rate or for spikes"
-            )
+            raise RuleError("pathways: some have on_step, others on_pre or on_post; a rule is for rate or for spikes")
         for name, array in self.arrays.items():
             if not is_identifier(name):
                 raise RuleError(f"arrays: {shorten(name)} is no identifier; use letters, digits and _")
@@ -103,9 +99,7 @@ class Rule:
 
         return act(self, observation)
 
-    def equations(
-        self, substitute: bool = True, digits: int = 4, drop: float = 0.0
-    ) -> dict[str, dict[str, str]]:
+    def equations(self, substitute: bool = True, digits: int = 4, drop: float = 0.0) -> dict[str, dict[str, str]]:
         """Readable text of every event, by pathway and event.
 
         `substitute` puts the parameters' numbers in, with so many `digits`; in every sum, terms whose number
@@ -113,9 +107,7 @@ class Rule:
         """
         return self._written(substitute, Style(digits), drop)
 
-    def latex(
-        self, substitute: bool = False, digits: int = 4, drop: float = 0.0
-    ) -> dict[str, dict[str, str]]:
+    def latex(self, substitute: bool = False, digits: int = 4, drop: float = 0.0) -> dict[str, dict[str, str]]:
         """The same as LaTeX mathematics (the right-hand side of Δw = ..., no delimiters)."""
         return self._written(substitute, LatexStyle(digits), drop)
 

@@ -35,9 +35,7 @@ def make_family(name: str, pathways: Sequence[str], **options: Any) -> Family:
         nearest = difflib.get_close_matches(name, _FAMILIES, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise RuleError(f"unknown family {name!r}; {hint}there are: {', '.join(_FAMILIES)}")
-    known = [
-        parameter for parameter in inspect.signature(_FAMILIES[name]).parameters if parameter != "pathways"
-    ]
+    known = [parameter for parameter in inspect.signature(_FAMILIES[name]).parameters if parameter != "pathways"]
     for option in options:
         if option not in known:
             raise RuleError(f"family {name}: unknown option {option!r}; there are: {', '.join(known)}")

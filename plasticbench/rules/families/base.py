@@ -214,9 +214,7 @@ class TemplateFamily(Family):
             fixed = torch.tensor(constants, dtype=thetas.dtype, device=thetas.device)
             matrix = fixed.expand(len(thetas), -1).clone()
             columns = [structure.parameters.index(coordinate.parameter) for coordinate in coordinates]
-            logarithmic = torch.tensor(
-                [coordinate.logarithmic for coordinate in coordinates], device=thetas.device
-            )
+            logarithmic = torch.tensor([coordinate.logarithmic for coordinate in coordinates], device=thetas.device)
             scale = torch.tensor([c.scale for c in coordinates], dtype=thetas.dtype, device=thetas.device)
             # exp only where it is used: its gradient elsewhere would be 0 * inf.
             values = torch.where(logarithmic, torch.where(logarithmic, block, 0.0).exp(), block * scale)
@@ -241,9 +239,7 @@ class TemplateFamily(Family):
     def theta(self, rule: Rule) -> Tensor:
         for key in rule.pathways:
             if key != EVERY_PATHWAY and key not in self.pathways:
-                raise RuleError(
-                    f"family {self.name}: rule {rule.name} has the pathway {key!r}, which it lacks"
-                )
+                raise RuleError(f"family {self.name}: rule {rule.name} has the pathway {key!r}, which it lacks")
         vector: list[float] = []
         for pathway in self.pathways:
             part = rule.for_pathway(pathway)

@@ -38,9 +38,7 @@ class Doublet(TemplateFamily):
 
     def coordinates(self, pathway: str) -> list[Coordinate]:
         taus = [
-            Coordinate(
-                name, math.log(1e-3), 0.0, math.log(_START_S), std=self.std, logarithmic=True, penalised=False
-            )
+            Coordinate(name, math.log(1e-3), 0.0, math.log(_START_S), std=self.std, logarithmic=True, penalised=False)
             for name in ("tau_pre", "tau_post")
         ]
         return taus + [Coordinate(name, std=self.std) for name in ("alpha", "beta", "gamma", "kappa")]
@@ -52,15 +50,11 @@ class Doublet(TemplateFamily):
             values[name] = part.time_constant_s(trace) if trace in part.traces else _START_S
         for event, expression in part.events.items():
             if event not in _FORM or not isinstance(expression, Expression):
-                raise RuleError(
-                    f"family {self.name}: the rule of pathway {pathway} has {event} of another form"
-                )
+                raise RuleError(f"family {self.name}: the rule of pathway {pathway} has {event} of another form")
             trace, constant, slope = _FORM[event]
             terms = polynomial_of(expression.program, part.parameters)
             values[constant] = terms.pop((), 0.0) / self.eta
             values[slope] = terms.pop(((trace, 1),), 0.0) / self.eta
             if terms:
-                raise RuleError(
-                    f"family {self.name}: {event} of pathway {pathway} is not constant + slope*{trace}"
-                )
+                raise RuleError(f"family {self.name}: {event} of pathway {pathway} is not constant + slope*{trace}")
         return values

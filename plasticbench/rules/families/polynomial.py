@@ -62,9 +62,7 @@ class PolynomialEvent(Event):
         inner = [nested("w", COEFFICIENTS[i : i + 3]) for i in range(0, 27, 3)]
         text = nested("pre", [nested("post", inner[i : i + 3]) for i in range(0, 9, 3)])
         expression = Expression.parse(text, {*_FACTORS, *COEFFICIENTS})
-        return ExpressionEvent(expression.program, COEFFICIENTS).emit(
-            function_name, arguments, dialect, scalar
-        )
+        return ExpressionEvent(expression.program, COEFFICIENTS).emit(function_name, arguments, dialect, scalar)
 
 
 def _horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
@@ -138,9 +136,7 @@ class Polynomial(TemplateFamily):
             name = "A_" + "".join(str(exponents.pop(factor, 0)) for factor in _FACTORS)
             if exponents or name not in values:
                 shown = "*".join(f"{variable}**{exponent}" for variable, exponent in monomial)
-                raise RuleError(
-                    f"family {self.name}: the rule of pathway {pathway} has the term {shown}, it has not"
-                )
+                raise RuleError(f"family {self.name}: the rule of pathway {pathway} has the term {shown}, it has not")
             values[name] = coefficient
         return values
 

@@ -77,9 +77,7 @@ class WithArrays(Family):
     def theta(self, rule: Rule) -> Tensor:
         found = {name: rule.arrays[name].shape for name in sorted(rule.arrays)}
         if found != self._shapes:
-            raise RuleError(
-                f"family {self.name}: rule {rule.name} brings the arrays {found}, expected {self._shapes}"
-            )
+            raise RuleError(f"family {self.name}: rule {rule.name} brings the arrays {found}, expected {self._shapes}")
         own = [torch.tensor(rule.arrays[name], dtype=torch.float64).flatten() for name in self._shapes]
         return torch.cat([self.family.theta(rule), *own])
 
