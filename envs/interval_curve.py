@@ -6,6 +6,7 @@ The curve of Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), figure 2.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 
 import torch
@@ -37,10 +38,34 @@ def interval_curve(
     return {name: torch.stack(values, 1) for name, values in rows.items()}
 
 
+def analytic_detector(n_inputs: int, n_hash_bits: int, intervals: Sequence[int]) -> dict[str, torch.Tensor]:
+    """The paper's hand-built anti-Hebbian detector in closed form, an upper mark: each of `MEASURES`, (n_intervals,).
+
+    2**n_hash_bits hidden units, each chosen by that many input bits; decay γ and read-out are set for a false
+    positive rate of 0.005 and a true positive rate of 0.995 at the interval where the trace has decayed to e^(-1/2).
+    """
+    p_false, p_true, share_novel = 0.005, 0.995, 1.0 - BASE_RATE
+    inverse = torch.special.erfinv(torch.tensor([1.0 - 2.0 * p_false, 1.0 - 2.0 * p_true], dtype=torch.float64))
+    strength = float(inverse[0] - inverse[1]) * math.sqrt(2.0 * math.e)
+    gamma = 1.0 - strength**2 * share_novel / (2.0 * n_inputs * 2**n_hash_bits)
+    trace = gamma ** torch.tensor(list(intervals), dtype=torch.float64)
+    found = 0.5 * torch.special.erfc(inverse[0] - strength * trace / math.sqrt(2.0))
+    false = torch.full_like(found, p_false)
+    return {
+        "accuracy": BASE_RATE * found + share_novel * (1.0 - false),
+        "true_positive_rate": found,
+        "false_positive_rate": false,
+    }
+
+
 def curve_picture(
-    rules: Sequence[Rule | str], curves: dict[str, torch.Tensor], intervals: Sequence[int], title: str
+    rules: Sequence[Rule | str],
+    curves: dict[str, torch.Tensor],
+    intervals: Sequence[int],
+    title: str,
+    mark: dict[str, torch.Tensor] | None = None,
 ) -> bytes:
-    """PNG: accuracy, and true and false positive rates, against the interval."""
+    """PNG: accuracy, and true and false positive rates, against the interval; `mark`, the detector's, in grey."""
     figure = Figure(figsize=(9, 3.8), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     accuracy, rates = figure.subplots(1, 2)
@@ -50,6 +75,9 @@ def curve_picture(
         accuracy.plot(intervals, curves["accuracy"][i], "o-", color=colour, ms=4, label=name)
         rates.plot(intervals, curves["true_positive_rate"][i], "o-", color=colour, ms=4)
         rates.plot(intervals, curves["false_positive_rate"][i], "o:", color=colour, ms=3)
+    if mark is not None:
+        accuracy.plot(intervals, mark["accuracy"], "-", color="#8a8f98", lw=1.2, label="analytic detector")
+        rates.plot(intervals, mark["true_positive_rate"], "-", color="#8a8f98", lw=1.2)
     accuracy.axhline(1.0 - BASE_RATE, color="#8a8f98", lw=1, ls="--", label="always “novel”")
     accuracy.set(ylabel="accuracy", ylim=(0.6, 1.01), title=title)
     rates.set(ylabel="rate", ylim=(-0.02, 1.02), title="true (solid) and false (dotted) positives")
