@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from plasticbench.baselines._evotorch_search import ALGORITHMS, Search, SearchEnded, SearchSpace
-from plasticbench.baselines.evotorch import EvoTorch
 
 import plasticbench
+from plasticbench.baselines._evotorch_search import ALGORITHMS, Search, SearchEnded, SearchSpace
+from plasticbench.baselines.evotorch import EvoTorch
 from plasticbench.errors import PlasticbenchError
 from plasticbench.learning import Problem
 from plasticbench.run_directory import RunDirectory

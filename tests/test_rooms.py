@@ -3,12 +3,12 @@
 import ast
 from pathlib import Path
 
-import plasticbench.baselines
-import plasticbench.envs
-import plasticbench.leaderboard
 import pytest
 
 import plasticbench
+import plasticbench.baselines
+import plasticbench.envs
+import plasticbench.leaderboard
 
 CORE = Path(plasticbench.__file__).parent
 ROOMS = {

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from plasticbench.leaderboard.catalogue import Catalogue, Measurement
 
 from plasticbench import statistics
 from plasticbench.errors import RuleError
+from plasticbench.leaderboard.catalogue import Catalogue, Measurement
 from plasticbench.rules.io import load_rule, rule_from_json
 
 VERSIONS = {"plasticbench": "0.1.0", "numpy": "2"}

@@ -1,6 +1,7 @@
 """The entries that come with the package: valid, verified under their tasks' current versions, and ranked."""
 
 import pytest
+
 from plasticbench.leaderboard import open_board, validate_path
 from plasticbench.leaderboard.board import bundled_folder
 from plasticbench.leaderboard.standings import task_standings

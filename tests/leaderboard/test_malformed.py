@@ -9,11 +9,11 @@ import struct
 import numpy as np
 import pytest
 import safetensors.numpy
-from plasticbench.leaderboard import submit, validate_path
-from plasticbench.leaderboard.entry import ENTRY_FILE, RULE_FILE
 from small_tasks import result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.leaderboard import submit, validate_path
+from plasticbench.leaderboard.entry import ENTRY_FILE, RULE_FILE
 
 TASK = "plasticbench/Small-v0"
 

@@ -1,9 +1,9 @@
 """No task is solved by a rule that knows nothing."""
 
 import pytest
-from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
 
 import plasticbench
+from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
 from plasticbench.rules.expression import MAX_NODES
 
 N_SEEDS = {"rate": 16, "spiking": 4}

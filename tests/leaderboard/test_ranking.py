@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from plasticbench.leaderboard import ranking
 
 from plasticbench import statistics
+from plasticbench.leaderboard import ranking
 
 
 def test_the_95_percent_interval_covers_the_true_mean_93_to_97_times_in_100():

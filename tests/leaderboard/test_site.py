@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, find_browser
-from plasticbench.leaderboard import open_board, submit, verify, write_site
 from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.leaderboard import open_board, submit, verify, write_site
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'

@@ -2,9 +2,10 @@
 
 import json
 
+from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
+
 from plasticbench.leaderboard import board_json, board_table, open_board, place_of, submit, verify
 from plasticbench.leaderboard.standings import task_standings, track_standings
-from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 

@@ -9,11 +9,11 @@ import sys
 import time
 
 import pytest
-from plasticbench.leaderboard import DuplicateEntry, open_board, submit, validate_path
-from plasticbench.leaderboard.board import own_folder
 from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.leaderboard import DuplicateEntry, open_board, submit, validate_path
+from plasticbench.leaderboard.board import own_folder
 
 
 def test_a_result_becomes_an_entry_that_validates(write_result, tmp_path, catalogue):

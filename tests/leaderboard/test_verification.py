@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from plasticbench.leaderboard import equivalence, open_board, submit, validate_path, verify
-from plasticbench.leaderboard.errata import errata_table, verify_all
-from plasticbench.leaderboard.verification import fresh_seeds
 from small_tasks import life, measure, newer, result_json, rule_json
 
 from plasticbench import statistics
 from plasticbench.errors import PlasticbenchError
+from plasticbench.leaderboard import equivalence, open_board, submit, validate_path, verify
+from plasticbench.leaderboard.errata import errata_table, verify_all
+from plasticbench.leaderboard.verification import fresh_seeds
 from plasticbench.rules.io import rule_from_json
 
 TASK = "plasticbench/Small-v0"
