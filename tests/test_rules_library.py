@@ -179,7 +179,7 @@ def test_variables_may_differ_between_pathways():
 
 
 def test_arrays_must_be_those_the_task_takes():
-    rule = RULES["hebbian-decay"]
+    rule = RULES["hebb"]
     with pytest.raises(RuleError, match="does not bring the array 'W1'; the task takes: W1"):
         group_rules([rule], ("hidden",), RATE_EVENTS, EVERY_VARIABLE, {"W1": (3, 3)})
 
