@@ -5,6 +5,7 @@ Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; as a search for rules
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -38,16 +39,16 @@ class PrincipalComponentTask(RateTask):
     condition_names: ClassVar[tuple[str, ...]] = ("w_init",)
 
     @property
-    def n_inputs(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} declares no number of inputs")
+    @abc.abstractmethod
+    def n_inputs(self) -> int: ...
 
     @property
     def network(self) -> RateNetwork:
         return RateNetwork(n_inputs=self.n_inputs)
 
+    @abc.abstractmethod
     def _data(self, seed: int) -> np.ndarray:
         """(n_items, n_inputs)"""
-        raise NotImplementedError(f"{type(self).__name__} declares no data")
 
     def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
         data = self._data(seed)

@@ -90,12 +90,17 @@ class RunDirectory:
             write_text(file, "".join(line + "\n" for line in lines))
 
     def _check_same(self, stored: dict[str, Any], settings: dict[str, Any]) -> None:
-        for name in sorted(set(stored) | set(settings)):
-            if name != "versions" and stored.get(name) != settings.get(name):
+        for name in sorted((set(stored) | set(settings)) - {"versions"}):
+            if _deciding(stored.get(name)) != _deciding(settings.get(name)):
                 raise PlasticbenchError(
                     f"{name}: the run in {self.path} was started with {stored.get(name)!r}, "
                     f"not {settings.get(name)!r}; resume with the same settings"
                 )
+
+
+def _deciding(value: Any) -> Any:
+    """A setting without what cannot change a result: the number of workers."""
+    return {k: v for k, v in value.items() if k != "workers"} if isinstance(value, dict) else value
 
 
 def learning_curve(history: list[dict[str, float]]) -> bytes:

@@ -85,6 +85,15 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
         learn(TASK, "random-search", tmp_path / "run", budget=301, resume=True)
 
 
+def test_the_number_of_workers_may_change_on_resume(tmp_path):
+    from plasticbench.run_directory import RunDirectory
+
+    RunDirectory(tmp_path, {"task": TASK, "options": {"population": 8, "workers": 2}})
+    RunDirectory(tmp_path, {"task": TASK, "options": {"population": 8}}, resume=True)
+    with pytest.raises(PlasticbenchError, match="options"):
+        RunDirectory(tmp_path, {"task": TASK, "options": {"population": 9}}, resume=True)
+
+
 def test_repeat_reports_the_spread(tmp_path):
     results = repeat(tmp_path, range(2), task_id=TASK, learner="random-search", budget=300)
     summary = json.loads((tmp_path / "summary.json").read_text())
