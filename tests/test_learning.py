@@ -64,7 +64,7 @@ def test_thetas_of_the_wrong_shape_are_refused():
         problem().losses(torch.zeros(27))
 
 
-@pytest.mark.parametrize("name", [n for n in learners() if n != "evotorch"])
+@pytest.mark.parametrize("name", sorted(learners()))
 def test_every_learner_repeats_its_bits(tmp_path, name):
     runs = [learn(TASK, name, tmp_path / str(i), budget=600, seed=3) for i in range(2)]
     assert runs[0].rule == runs[1].rule
