@@ -7,6 +7,7 @@ record `verification-<n>.json`; the newest one under the task's current hash is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -233,9 +234,8 @@ def _nonce(entry: Entry) -> str:
     fresh = {"format": NONCE_FORMAT, "entry_hash": entry.hash, "nonce": secrets.token_hex(16)}
     if not path.exists():
         try:
-            publish_file(path, strict_json.pretty(fresh))
-        except FileExistsError:
-            pass  # another verifier was first; its nonce holds
+            with contextlib.suppress(FileExistsError):  # another verifier was first; its nonce holds
+                publish_file(path, strict_json.pretty(fresh))
         except OSError as error:
             raise PlasticbenchError(f"entry: {entry.folder} cannot be written: {error.strerror}") from None
     stored = strict_json.read(path, MAX_BYTES[NONCE_FILE])
