@@ -21,6 +21,8 @@ def fire_with_rule(k, *arguments):
 
 # --- generated code ends here ---
 
+_FITS_CACHE = 1_000_000  # synapses: a network of no more stays in the second-level cache, and nothing is prefetched
+
 
 @compiled_inline
 def clip(w, w_max):
@@ -75,7 +77,7 @@ def fire_and_learn(
             w[s] = clip(old + change, limit)
 
 
-@compiled
+@compiled_inline
 def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
     """Spikes arrive; plastic pathways learn, unless `learning` is False; traces count and decay."""
     for pathway in range(len(layout.pathway)):
@@ -116,11 +118,13 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
 @compiled
 def live(first, last, learn_until, seed, layout, processes, wiring, n, inputs, plastic, ring, log, parameters):
     """Steps first..last-1, or until a blow-up; the number of steps lived so far and the status."""
+    large = len(wiring.target) > _FITS_CACHE
     for t in range(first, last):
-        steps.fetch_rows(t, layout, wiring, plastic, ring)
+        if large:
+            steps.fetch_rows(t, layout, wiring, plastic, ring)
         if not steps.emit(t, seed, layout, processes, n, inputs, ring):
             return t, steps.NOT_FINITE
-        if t < learn_until:
+        if large and t < learn_until:
             steps.fetch_columns(t, layout, wiring, ring)
         transmit(t, t < learn_until, layout, wiring, n, plastic, ring, parameters)
         status = steps.record(t, layout, ring, log)

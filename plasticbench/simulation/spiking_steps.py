@@ -73,7 +73,7 @@ def spikes_of(t, group, ring):
     return ring.spikes[slot, a : a + ring.n_spikes[slot, group]]
 
 
-@compiled
+@compiled_inline
 def emit(t, seed, layout, processes, n, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
     slot = t % len(ring.n_spikes)
@@ -133,7 +133,7 @@ def fetch_columns(t, layout, wiring, ring):
                     prefetch(wiring.column_source, min(s, last))
 
 
-@compiled
+@compiled_inline
 def record(t, layout, ring, log):
     """Update the watched population's rate and the spike log; the status."""
     found = ring.n_spikes[t % len(ring.n_spikes), log.watched]
