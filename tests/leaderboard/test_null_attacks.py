@@ -1,12 +1,13 @@
 """No task is solved by a rule that knows nothing."""
 
+import numpy as np
 import pytest
 
 import plasticbench
 from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
 from plasticbench.rules.expression import MAX_NODES
 
-N_SEEDS = {"rate": 16, "spiking": 4}
+N_SEEDS = {"rate": 64, "spiking": 4}
 
 
 def _tasks():
@@ -31,3 +32,12 @@ def test_the_attacks_are_rules_like_any_other(track):
         assert rule.kind == track
         text = rule.pathways["*"].to_json()["on_step" if track == "rate" else "on_pre"]
         assert 0 < len(text) < MAX_NODES, name
+
+
+def test_epsilon_is_above_what_the_best_blind_vector_gains_in_three_dimensions():
+    task = plasticbench.task("plasticbench/OjaMini-v0")
+    lengths = np.linspace(0.0, 1.5, 301)[1:]
+    # Mean distance of a vector of this length to the nearer end of a random axis: |cosine| is uniform in 3 dimensions.
+    distances = ((1 + lengths**2) ** 1.5 - (1 + lengths**2 - 2 * lengths) ** 1.5) / (3 * lengths)
+    gain = task.score(distances.min()) - task.score(task.null_loss)
+    assert 0.9 * EPSILON < gain < EPSILON
