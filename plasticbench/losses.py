@@ -11,11 +11,6 @@ def distance_to_axis(w: Tensor, axis: Tensor) -> Tensor:
     return torch.minimum(torch.linalg.vector_norm(w - axis, dim=-1), torch.linalg.vector_norm(w + axis, dim=-1))
 
 
-def gentler_beyond(loss: Tensor, knee: float, slope: float) -> Tensor:
-    """The loss up to the knee; above it only `slope` times as steep."""
-    return torch.where(loss > knee, knee + slope * (loss - knee), loss)
-
-
 def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
     """Angle in degrees, 0 to 90, between the line through w and the axis; 90 for w = 0."""
     norm = torch.linalg.vector_norm(w, dim=-1) * torch.linalg.vector_norm(axis, dim=-1)

@@ -23,6 +23,8 @@ from .simulation.random import check_seed
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
+_SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
+_BLIND_SLOPE = 0.02  # of the score above `blind_loss`, relative to below it
 
 Policy = Callable[[Any], Any]
 Rules = Rule | str | RuleBatch | Policy | Sequence["Rule | str | Policy"] | tuple[Family, Tensor]
@@ -57,6 +59,7 @@ class Task(abc.ABC):
     reference_rule: str
     null_loss: float  # official mean of the null rule (frozen weights), measured by this code
     reference_loss: float  # official mean of the reference rule
+    blind_loss: float | None = None  # official mean of the best rule that knows nothing, where it beats the null rule
     n_official: int = 64
     score_scale: Literal["linear", "log"] = "linear"
     learning_rate: float = 0.1
@@ -99,6 +102,7 @@ class Task(abc.ABC):
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
             if f.name not in ("title", "summary", "reference", "families")
+            and not (f.name == "blind_loss" and self.blind_loss is None)
         }
         return {"class": type(self).__name__, "evaluator_version": self.evaluator_version, **fields}
 
@@ -110,12 +114,17 @@ class Task(abc.ABC):
 
     def score(self, mean_loss: float) -> float:
         """0 for the null rule's official loss, 1 for the reference rule's; unclipped."""
-        if self.score_scale == "log":
-            floor = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
-            x, null, best = (math.log(max(v, floor)) for v in (mean_loss, self.null_loss, self.reference_loss))
-        else:
-            x, null, best = mean_loss, self.null_loss, self.reference_loss
-        return (null - x) / (null - best)
+        null, best = self._on_scale(self.null_loss), self._on_scale(self.reference_loss)
+        return (null - self._on_scale(mean_loss)) / (null - best)
+
+    def _on_scale(self, loss: float) -> float:
+        """The loss or its logarithm; flattened above `blind_loss`, where less loss is no sign of learning."""
+        log = self.score_scale == "log"
+        x = math.log(max(loss, _SMALLEST_LOSS)) if log else loss
+        if self.blind_loss is None or loss <= self.blind_loss:
+            return x
+        knee = math.log(self.blind_loss) if log else self.blind_loss
+        return knee + _BLIND_SLOPE * (x - knee)
 
     def make_family(self, name: str | None = None, **options: Any) -> Family:
         """A search space of rules for this task's pathways; the first of `families` by default."""
