@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from .charts import ForestRow, ParetoPoint, forest_plot, pareto_plot
 from .entry import entry_slug, task_slug
@@ -18,11 +20,12 @@ from .page import (
     score_cell,
     table,
 )
+from .rule_map import rule_map_section
 from .standings import Standing, TaskStandings
 
 
-def task_page(standings: TaskStandings) -> str:
-    """The HTML of a task's page."""
+def task_page(standings: TaskStandings, rules: Mapping[str, Any]) -> str:
+    """The HTML of a task's page; `rules` by hash, of all that are ranked."""
     task = standings.task
     body = [
         f'<p class="eyebrow">{escape(task.track)} track</p><h1>{escape(task.title)}</h1>',
@@ -31,6 +34,7 @@ def task_page(standings: TaskStandings) -> str:
         "<h2>Ranking</h2>",
         _ranking(standings),
         _plots(standings),
+        rule_map_section(task.rule_map, standings.ranked, rules) if task.rule_map and standings.ranked else "",
         _unranked(standings),
         "<h2>What the network lives through</h2>",
         prose(task.description),
