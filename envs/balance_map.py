@@ -54,12 +54,14 @@ def _place(rule: Rule, target_hz: float, doublet: Family) -> RuleMapPoint | None
     number = part.parameters
     hebbian = (number["kappa"] * number["tau_post"] + number["gamma"] * number["tau_pre"]) * AFFERENT_HZ
     bracket, drive = number["beta"] + hebbian, 0.0 - number["alpha"] * AFFERENT_HZ
-    if not (math.isfinite(bracket) and math.isfinite(drive)) or (bracket == 0.0 and drive == 0.0):
+    if bracket == 0.0 and drive == 0.0:
         return None  # the null rule rests at any rate
     rests = bracket > 0.0 and drive >= 0.0  # else inhibition runs away, to silence or to none
-    return RuleMapPoint(
+    point = RuleMapPoint(
         x=target_hz * bracket,
         y=drive,
         share=hebbian / bracket if bracket != 0.0 else None,
         predicted=drive / bracket if rests else None,
     )
+    numbers = (point.x, point.y, point.share, point.predicted)
+    return point if all(value is None or math.isfinite(value) for value in numbers) else None

@@ -95,7 +95,7 @@ def _inline(text: str) -> str:
 def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, str]]], kind: str = "") -> str:
     """A sortable table: header cells are (text, "num" | "text" | ""), cells (html, value to sort by)."""
     head = "".join(
-        f'<th scope="col" class="{how}"><button type="button">{_breakable(text)}</button></th>'
+        f'<th scope="col" class="{how}"><button type="button">{breakable(text)}</button></th>'
         if how
         else f'<th scope="col">{escape(text)}</th>'
         for text, how in header
@@ -115,7 +115,7 @@ def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, 
     )
 
 
-def _breakable(text: str) -> str:
+def breakable(text: str) -> str:
     """A name in camel case may break before each capital."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "<wbr>", escape(text))
 

@@ -49,6 +49,10 @@ def test_inhibition_that_runs_away_has_no_rate_to_expect():
     assert place(doublet(alpha=0.2, gamma=1.0)).predicted is None
 
 
+def test_a_rule_whose_rate_is_beyond_all_floats_has_no_place():
+    assert place(doublet(alpha=-1e30, beta=1e-300)) is None
+
+
 @pytest.mark.parametrize("rule", ["null", "pfister-gerstner-2006", "song-2000", "confavreux-2025-stability-ee"])
 def test_every_known_rule_has_a_place_or_none(rule):
     point = place(rule)
