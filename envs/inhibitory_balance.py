@@ -21,10 +21,13 @@ from plasticbench.networks.sources import ModulatedSource
 from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
 from plasticbench.registry import register
 from plasticbench.render import LifeHistory
+from plasticbench.rule_map import RuleMap
 from plasticbench.simulation.random import Stream
 from plasticbench.simulation.spiking import Snapshot, SpikingLife, SpikingRecord
 from plasticbench.spiking_render import draw_balance_life
 from plasticbench.spiking_task import SpikingTask
+
+from .balance_map import balance_map
 
 _N_PROBES = 10  # of the weights, during the scored part of a life
 
@@ -145,6 +148,10 @@ class InhibitoryBalance(SpikingTask):
         if min(x.std() for x in groups) <= 1e-12 * max(1.0, *(abs(x).max() for x in groups)):
             return 0.0
         return float(np.corrcoef(*groups)[0, 1])
+
+    @property
+    def rule_map(self) -> RuleMap:
+        return balance_map(self.target_hz, self.make_family("doublet"))
 
     def shortened(self) -> InhibitoryBalance:
         return dataclasses.replace(self, life_s=0.04, scored_share=1.0)

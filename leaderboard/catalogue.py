@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.rule_map import RuleMap
 
 
 class TaskLike(Protocol):
@@ -46,6 +47,8 @@ class TaskLike(Protocol):
     def reference_loss(self) -> float: ...
     @property
     def score_scale(self) -> str: ...
+    @property
+    def rule_map(self) -> RuleMap | None: ...
     def score(self, mean_loss: float) -> float: ...
 
 

@@ -61,7 +61,7 @@ class ForestRow:
     middle: float  # of the middle half of the lifetimes
 
 
-def forest_plot(rows: Sequence[ForestRow], reference: str) -> str:
+def forest_plot(rows: Sequence[ForestRow]) -> str:
     """Scores with intervals, one line a rule; 0 (null rule) and 1 (reference rule) are marked."""
     low = max(-1.0, min([0.0, *(row.low for row in rows)]))
     high = min(2.0, max([1.0, *(row.high for row in rows)]))
@@ -74,7 +74,7 @@ def forest_plot(rows: Sequence[ForestRow], reference: str) -> str:
     ticks = "".join(f'<text x="{scale.percent(t)}" y="13">{tick_text(t)}</text>' for t in nice_ticks(low, high, 4))
     marks = (
         f'<text class="mark" x="{scale.percent(0)}" y="29">null</text>'
-        f'<text class="mark" x="{scale.percent(1)}" y="29">{escape(reference)}</text>'
+        f'<text class="mark{" last" if scale(1) > 80 else ""}" x="{scale.percent(1)}" y="29">reference</text>'
     )
     axis = f'<div class="forest-row axis"><span></span><svg height="34" role="presentation">{ticks}{marks}</svg></div>'
     return f'<div class="forest">{"".join(lines)}{axis}</div>'
@@ -151,11 +151,7 @@ def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 3
     )
     front = _best_so_far(points)
     parts += _front_lines(front, x, y)
-    parts += [
-        f'<text class="{"before" if x(p.cost) > 70 else "behind"}" x="{x(p.cost):.2f}%" y="{y(p.loss) - 10:.1f}">'
-        f"{escape(p.label[:28])}</text>"
-        for p in front
-    ]
+    parts += [_front_name(p.label, x(p.cost), y(p.loss)) for p in front]
     for point in sorted(points, key=lambda p: (p.cost, p.loss, p.label)):
         title = f"{point.label}: loss {point.loss:.4g}, {point.cost:,.0f} lifetimes"
         kind = "trained" if point.cost > 0 else "untrained"
@@ -167,6 +163,11 @@ def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 3
         f'<svg class="pareto" height="{height}" role="img" aria-label="loss against learning cost">'
         f'<text class="axis-name" x="4" y="{top + 4}">loss</text>{"".join(parts)}</svg>'
     )
+
+
+def _front_name(label: str, left: float, down: float) -> str:
+    kind, shift = ("before", -10) if left > 70 else ("behind", 10)
+    return f'<text class="{kind}" x="{left:.2f}%" dx="{shift}" y="{down + 4:.1f}">{escape(label[:28])}</text>'
 
 
 def _grid_lines(y_low: float, y_high: float, logarithmic: bool, y) -> str:

@@ -48,11 +48,18 @@ def board_page(tracks: Sequence[TrackStandings], tables: dict[str, TaskStandings
         parts.append(f"<h2>{escape(track.track.capitalize())} track</h2><p>{escape(words)}</p>{_matrix(track)}")
     parts.append(
         '<p class="small muted">A cell is the score: 0 as the null rule (frozen weights), 1 as the task’s '
-        "reference rule; "
-        f"overall is the mean over the track, each task counted as at least −{-SCORE_FLOOR:g}, for rules that lived "
-        "through all of it. Empty: not measured, or not verified.</p>"
+        f"reference rule. {_overall_words(tracks)}Empty: not measured, or not verified.</p>"
     )
     return page("plasticbench: a board of synaptic plasticity rules", "\n".join(parts), 0, "Board")
+
+
+def _overall_words(tracks: Sequence[TrackStandings]) -> str:
+    if all(row.overall is None for track in tracks for row in track.rows):
+        return ""
+    return (
+        f"Overall is the mean over the track, each task counted as at least −{-SCORE_FLOOR:g}, for rules that lived "
+        "through all of it. "
+    )
 
 
 def _matrix(track: TrackStandings) -> str:
@@ -89,11 +96,11 @@ def tasks_page(tracks: Sequence[TrackStandings], tables: dict[str, TaskStandings
         parts.append(f'<h2>{escape(track.track.capitalize())} track</h2><div class="cards">')
         for task in track.tasks:
             ranked = tables[task.id].ranked
-            best = f"best: {escape(ranked[0].name)}, {ranked[0].score:.3f}" if ranked else "no entry yet"
+            best = f"{len(ranked)} verified, best: {escape(ranked[0].name)}" if ranked else "no verified entry yet"
             parts.append(
                 f'<a class="card" href="tasks/{task_slug(task.id)}.html"><h3>{escape(task.title)}</h3>'
-                f'<p>{escape(task.summary)}</p><span class="small"><code>{task_slug(task.id)}</code><br>{best} · '
-                f"{len(ranked)} verified</span></a>"
+                f"<p>{escape(task.summary)}</p>"
+                f'<span class="small"><code>{task_slug(task.id)}</code><br>{best}</span></a>'
             )
         parts.append("</div>")
     return page("Tasks · plasticbench", "\n".join(parts), 0, "Tasks")
@@ -117,7 +124,7 @@ def rules_page(rules: Sequence[RuleOnBoard]) -> str:
         "Rules · plasticbench",
         '<h1>Rules</h1><p class="lead">What each of them does at a synapse: rate rules over pre and post, '
         "spiking rules "
-        "over the delay between two spikes.</p>"
+        "over the delay between two spikes. In the maps red strengthens and blue weakens.</p>"
         '<input type="search" data-filters=".card.rule" placeholder="Filter by name or author" '
         'aria-label="filter" hidden>'
         f'<div class="cards">{"".join(cards)}</div>',
@@ -130,11 +137,11 @@ def method_page() -> str:
     """How entries come in, are verified and ranked."""
     text = Template(resources.files(__package__).joinpath("site", "method.txt").read_text(encoding="utf-8")).substitute(
         row_tolerance=f"{equivalence.ROW_TOLERANCE:g}",
-        mean_tolerance=f"{equivalence.MEAN_TOLERANCE:.0%}",
+        mean_tolerance=f"{equivalence.MEAN_TOLERANCE:.0%}".replace("%", "\N{NO-BREAK SPACE}%"),
         fresh_level=f"{equivalence.FRESH_LEVEL:g}",
         doubt=f"{verification.DOUBT:g}",
         most_looks=verification.LOOKS[-1],
-        resamples=f"{statistics.RESAMPLES:,}",
+        resamples=f"{statistics.RESAMPLES:,}".replace(",", "\N{NO-BREAK SPACE}"),
         score_floor=f"−{-SCORE_FLOOR:g}",
     )
     return page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from .standings import Standing
@@ -41,18 +41,26 @@ def page(title: str, body: str, depth: int, current: str = "") -> str:
     )
 
 
-def linked(text: str) -> str:
-    """Escaped text in which DOIs are links."""
+_INDEX = re.compile(r"(?<!\w)([A-Z]{1,2}|[a-zΑ-ω])_(?:([a-z]+)\b|\{([^}]*)\})")
+
+
+def indexed(text: str) -> str:
+    """Escaped text in which `a_b` is a with the index b."""
+    return _INDEX.sub(lambda found: f"{found[1]}<sub>{found[2] or found[3]}</sub>", escape(text))
+
+
+def linked(text: str, plain: Callable[[str], str] = escape) -> str:
+    """Escaped text in which DOIs are links; `plain` turns what stands between them into HTML."""
     parts, end = [], 0
     for found in _DOI.finditer(text):
-        parts.append(escape(text[end : found.start()]))
+        parts.append(plain(text[end : found.start()]))
         parts.append(f'<a href="https://doi.org/{escape(found[1])}">doi:{escape(found[1])}</a>')
         end = found.end()
-    return "".join([*parts, escape(text[end:])])
+    return "".join([*parts, plain(text[end:])])
 
 
 def prose(text: str) -> str:
-    """Plain text as HTML: paragraphs between blank lines, "## " headings, "- " lists, `code`, DOIs as links."""
+    """Plain text as HTML: paragraphs between blank lines, "## " headings, "- " lists, `code`, indices, DOIs."""
     blocks = []
     for block in re.split(r"\n\s*\n", text.strip()):
         heading, lines = "", block.splitlines()
@@ -79,7 +87,7 @@ def _block(lines: list[str]) -> str:
 def _inline(text: str) -> str:
     parts = text.split("`")
     return "".join(
-        f"<code>{escape(part)}</code>" if position % 2 and position < len(parts) - 1 else linked(part)
+        f"<code>{escape(part)}</code>" if position % 2 and position < len(parts) - 1 else linked(part, indexed)
         for position, part in enumerate(parts)
     )
 
@@ -87,7 +95,7 @@ def _inline(text: str) -> str:
 def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, str]]], kind: str = "") -> str:
     """A sortable table: header cells are (text, "num" | "text" | ""), cells (html, value to sort by)."""
     head = "".join(
-        f'<th scope="col" class="{how}"><button type="button">{_breakable(text)}</button></th>'
+        f'<th scope="col" class="{how}"><button type="button">{breakable(text)}</button></th>'
         if how
         else f'<th scope="col">{escape(text)}</th>'
         for text, how in header
@@ -107,7 +115,7 @@ def table(header: Sequence[tuple[str, str]], rows: Iterable[Sequence[tuple[str, 
     )
 
 
-def _breakable(text: str) -> str:
+def breakable(text: str) -> str:
     """A name in camel case may break before each capital."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "<wbr>", escape(text))
 

@@ -159,7 +159,7 @@ def _map_figure(rule: Any, name: str) -> str:
         f'<figure class="panel"><div class="map"><span class="y">post, −{limit} to {limit}</span>'
         f'<img alt="weight change over pre and post" src="{diverging_png(found.change[::-1])}">'
         f'<div class="under"><span>−{limit}</span><span>pre</span><span>{limit}</span></div></div>'
-        f"<figcaption>{where}Δw of one presentation at w = {W_SHOWN:g}, at most {abs(found.change).max():.3g}: "
+        f"<figcaption>{where}Δw of one presentation at w = {W_SHOWN:g}, at most {abs(found.change).max():.3g}. "
         f'<span class="key"><i class="c2">■ strengthens</i><i style="color:var(--minus)">■ weakens</i></span>'
         f"</figcaption></figure>"
     )

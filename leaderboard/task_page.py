@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from .charts import ForestRow, ParetoPoint, forest_plot, pareto_plot
 from .entry import entry_slug, task_slug
 from .page import (
+    breakable,
     cost_text,
     interval_text,
     learner_text,
@@ -18,11 +21,12 @@ from .page import (
     score_cell,
     table,
 )
+from .rule_map import rule_map_section
 from .standings import Standing, TaskStandings
 
 
-def task_page(standings: TaskStandings) -> str:
-    """The HTML of a task's page."""
+def task_page(standings: TaskStandings, rules: Mapping[str, Any]) -> str:
+    """The HTML of a task's page; `rules` by hash, of all that are ranked."""
     task = standings.task
     body = [
         f'<p class="eyebrow">{escape(task.track)} track</p><h1>{escape(task.title)}</h1>',
@@ -31,6 +35,7 @@ def task_page(standings: TaskStandings) -> str:
         "<h2>Ranking</h2>",
         _ranking(standings),
         _plots(standings),
+        rule_map_section(task.rule_map, standings.ranked, rules) if task.rule_map and standings.ranked else "",
         _unranked(standings),
         "<h2>What the network lives through</h2>",
         prose(task.description),
@@ -49,7 +54,7 @@ def rule_link(standing: Standing) -> str:
 def _facts(standings: TaskStandings) -> str:
     task = standings.task
     facts = [
-        ("id", f"<code>{escape(task.id).replace('/', '/<wbr>')}</code>"),
+        ("id", f"<code>{breakable(task.id).replace('/', '/<wbr>')}</code>"),
         ("plastic pathways", escape(", ".join(task.pathways))),
         ("official lifetimes", str(len(task.official_seeds))),
         ("null rule, loss", f"{task.null_loss:.4g}"),
@@ -81,10 +86,10 @@ def _ranking(standings: TaskStandings) -> str:
         )
         for row in standings.ranked
     ]
-    return table(header, rows) + (
+    return table(header, rows, "wraps") + (
         '<p class="small muted">Rules that share a letter are not told apart by their common lifetimes (paired '
-        "bootstrap, 95 %); a rank is the range that this leaves. “Middle half” is the mean of the middle half of the "
-        "lifetimes.</p>"
+        "bootstrap, 95&nbsp;%); a rank is the range that this leaves. “Middle half” is the mean of the middle half of "
+        "the lifetimes.</p>"
     )
 
 
@@ -98,8 +103,8 @@ def _plots(standings: TaskStandings) -> str:
         ParetoPoint(row.name, rule_link(row), row.cost, row.loss) for row in standings.ranked if row.cost is not None
     ]
     forest = (
-        f'<h2>Scores with their uncertainty</h2><div class="panel">{forest_plot(rows, standings.task.reference_rule)}'
-        '<p class="key"><i class="c1">● mean, with its 95 % interval</i>'
+        f'<h2>Scores with their uncertainty</h2><div class="panel">{forest_plot(rows)}'
+        '<p class="key"><i class="c1">● mean, with its 95&nbsp;% interval</i>'
         '<i class="c2">❘ middle half of the lifetimes</i>'
         "<i>◀ off the scale</i></p></div>"
     )
@@ -138,11 +143,12 @@ def _reason(standing: Standing) -> str:
 
 def _try_it(standings: TaskStandings) -> str:
     task = standings.task
+    learner = "gradient" if task.track == "rate" else "evotorch"  # no gradient spans a life of many spikes
     return (
         f"<pre>import gymnasium as gym, plasticbench\n\n"
         f'env = gym.make("{escape(task.id)}")\n'
         f'rule = plasticbench.load_rule("{escape(task.reference_rule)}")\n'
         f'plasticbench.evaluate(rule, "{escape(task.id)}").score</pre>'
-        f"<pre>plasticbench learn --task {escape(task_slug(task.id))} --learner gradient --out my-run\n"
+        f"<pre>plasticbench learn --task {escape(task_slug(task.id))} --learner {learner} --out my-run\n"
         f"plasticbench submit my-run/result.json</pre>"
     )

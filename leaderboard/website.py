@@ -40,6 +40,7 @@ def site_files(board: Board) -> dict[str, bytes]:
     all_tracks = [track_standings(board, track, tables) for track in tracks(board)]
     rules = rules_on_board(board, tables)
     family = {found.rule.hash: found for found in rules}
+    by_hash = {rule_hash: found.rule for rule_hash, found in family.items()}
     tasks = tuple(board.catalogue.tasks.values())
     pages = {
         "index.html": board_page(all_tracks, tables, len(rules)),
@@ -47,7 +48,7 @@ def site_files(board: Board) -> dict[str, bytes]:
         "rules.html": rules_page(rules),
         "method.html": method_page(),
     }
-    pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table) for task_id, table in tables.items()}
+    pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table, by_hash) for task_id, table in tables.items()}
     pages |= {f"rules/{found.slug}.html": rule_page(found, tasks, family) for found in rules}
     files = {name: text.encode() for name, text in pages.items()}
     for found in rules:

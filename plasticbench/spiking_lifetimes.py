@@ -19,7 +19,7 @@ from .simulation.spiking import SpikingLife
 from .simulation.spiking_cpu import Lifetime, kernel_of
 from .simulation.spiking_steps import ALIVE, NOT_FINITE
 from .simulation.spiking_wiring import draw_wiring
-from .spiking_render import N_RASTER
+from .spiking_render import N_RASTER, N_WEIGHT_BINS
 from .task import Outcome
 
 _KEPT_SPIKES = 20_000
@@ -127,11 +127,13 @@ class SpikingLifetimes:
     def snapshot(self) -> dict[str, np.ndarray]:
         """What a picture of the first lifetime needs of this moment."""
         first = self._each[0]
-        levels = (0.05, 0.25, 0.5, 0.75, 0.95)
         weights = first.lifetime.snapshot().weights
-        kept = {}
+        largest = {pathway.name: pathway.w_max for pathway in self.first.network.plastic_pathways}
+        kept: dict[str, np.ndarray] = {}
         for name, w in weights.items():
-            kept[f"quantiles/{name}"] = np.quantile(w, levels) if len(w) else np.zeros(5)
+            counts, _ = np.histogram(w, N_WEIGHT_BINS, (0.0, largest[name]))
+            kept[f"shares/{name}"] = (counts / max(1, len(w))).astype(np.float32)
+            kept[f"median/{name}"] = np.asarray(np.median(w) if len(w) else 0.0)
             kept[f"weights/{name}"] = w[:: max(1, len(w) // _KEPT_WEIGHTS)].copy()
         return {**kept, "rate_hz": first.lifetime.log.rate_hz[0].copy()}
 

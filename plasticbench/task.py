@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .errors import PlasticbenchError, RuleError
+from .rule_map import RuleMap
 from .rules import Family, Rule, RuleBatch, WithArrays, group_rules, load_rule, make_family
 from .simulation.random import check_seed
 
@@ -140,6 +141,11 @@ class Task(abc.ABC):
 
     def _family_options(self, name: str) -> dict[str, Any]:
         return {}
+
+    @property
+    def rule_map(self) -> RuleMap | None:
+        """Where a theory of this task puts the rules; None where there is no such theory."""
+        return None
 
     @abc.abstractmethod
     def shortened(self) -> Task:

@@ -19,7 +19,7 @@ ROOMS = {
 # A module may import modules of its own layer and of those to its left.
 LAYERS = [
     {"errors", "rules", "networks", "files"},
-    {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures"},
+    {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures", "rule_map"},
     {"task", "rate_task", "rate_lifetimes", "spiking_task", "spiking_lifetimes", "registry", "env", "vector_env"},
     {"result", "evaluation", "learning", "run_directory", "runs", "benchmarks", "spiking_benchmark"},
     {"cli", "commands", "progress", "quickstart", "__main__", "__init__"},

@@ -92,3 +92,15 @@ def test_frozen_references_of_spiking_tasks_are_what_this_code_measures(task_id)
     task = plasticbench.task(task_id)
     for rule, frozen in (("null", task.null_loss), (task.reference_rule, task.reference_loss)):
         assert float(task.losses(rule, task.official_seeds).mean()) == pytest.approx(frozen, rel=1e-4), rule
+
+
+def test_every_synapse_is_in_the_recorded_distribution_of_weights():
+    life = MINI.shortened().lifetimes([0])
+    weights = life.weights["ie"]
+    for name, w in (("start", 0.0), ("largest", 10.0)):
+        life.advance({"ie": torch.full_like(weights, w)})
+        snapshot = life.snapshot()
+        assert snapshot["shares/ie"].sum() == pytest.approx(1.0, abs=1e-5), name
+        assert snapshot["shares/ie"].max() == pytest.approx(1.0, abs=1e-5), name
+    assert snapshot["shares/ie"][-1] == pytest.approx(1.0, abs=1e-5)
+    assert snapshot["median/ie"] == life.first.network.plastic_pathways[0].w_max

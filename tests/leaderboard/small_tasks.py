@@ -10,6 +10,7 @@ import numpy as np
 from plasticbench import statistics
 from plasticbench.errors import RuleError
 from plasticbench.leaderboard.catalogue import Catalogue, Measurement
+from plasticbench.rule_map import RuleMap
 from plasticbench.rules.io import load_rule, rule_from_json
 
 VERSIONS = {"plasticbench": "0.1.0", "numpy": "2"}
@@ -34,6 +35,7 @@ class SmallTask:
     score_scale: str = "linear"
     pathways: tuple[str, ...] = ("ff",)
     engines: tuple[str, ...] = ("cpu", "torch")
+    rule_map: RuleMap | None = None
     fails: str = ""  # the rule that fails here without bound
 
     @property

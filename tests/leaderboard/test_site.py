@@ -12,17 +12,29 @@ from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.leaderboard import open_board, submit, verify, write_site
+from plasticbench.rule_map import RuleMap, RuleMapPoint
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 LEARNED = {"learner": "gradient", "seed": 0, "training_tasks": [SMALL], "lifetimes": 5000, "options": {"lr": 0.1}}
 
 
+def place(rule):
+    base = rule.for_pathway("ff").parameters["base"]
+    return None if base == 0.3 else RuleMapPoint(base, 0.5, share=base, predicted=None)
+
+
+MAP = RuleMap(
+    "A map", "Sides of x_ij.", "x_pre", "y", "a line", "above", "below", "share", ("none", "all"), "rate",
+    {"angle_deg": "angle"}, place,
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def catalogue():
     return make_catalogue(
         SmallTask(SMALL, description="## Life\n\nOne neuron and `w`.\n\n- first\n- second"),
-        SmallTask(OTHER, title="Another task"),
+        SmallTask(OTHER, title="Another task", rule_map=MAP),
         SmallTask("plasticbench/Spiking-v0", track="spiking"),
     )
 
@@ -140,6 +152,21 @@ def test_equations_are_mathml_with_an_operator_between_terms(site):
     assert re.search(
         r"<math>.*<mi>η</mi>.*<msub><mi>x</mi><mtext>pre</mtext></msub>.*<mo>−</mo>.*</math>", card.read_text()
     )
+
+
+def test_a_task_with_a_theory_shows_ranked_rules_on_its_map(site):
+    """Base 0.5 lies on the line; zeta (base 0.3) is not covered; others than those ranked are not drawn."""
+    text = (site / "tasks" / "Other-v0.html").read_text()
+    _, _, shown = text.partition("A map")
+    first, second = re.findall(r'<svg class="scatter".*?</svg>(?=<p class="axis)', shown, re.DOTALL)
+    for drawing in (first, second):
+        assert drawing.count("<circle") == 3
+        for name in ("alpha", "reference", "hostile"):
+            assert f">{name}</text>" in drawing
+    assert 'class="solutions"' in first
+    assert re.search(r'Not on the map[^<]*<a href="[^"]*">zeta</a>', shown)
+    assert "x<sub>ij</sub>" in shown
+    assert "A map" not in (site / "tasks" / "Small-v0.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(board, tmp_path):
