@@ -32,6 +32,7 @@ class SmallTask:
     reference_rule: str = "reference"
     null_loss: float = 1.0
     reference_loss: float = 0.1
+    blind_loss: float | None = None
     score_scale: str = "linear"
     pathways: tuple[str, ...] = ("ff",)
     engines: tuple[str, ...] = ("cpu", "torch")
