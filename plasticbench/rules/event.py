@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from plasticbench.rules.derivative import emit_derivative
 from plasticbench.rules.emission import dialect, emit_program
 from plasticbench.rules.program import Program
 
@@ -47,6 +48,14 @@ class Event(ABC):
         source needs.
         """
 
+    @abstractmethod
+    def emit_derivative(self, function_name: str, arguments: Sequence[str], n_parameters: int) -> str:
+        """numba source of `function_name(<arguments>, partials, p) -> Δw`, in float64.
+
+        It also writes ∂Δw/∂argument and then ∂Δw/∂p into `partials` (n_arguments + n_parameters,), as torch
+        differentiates `evaluate`.
+        """
+
 
 @dataclass(frozen=True)
 class ExpressionEvent(Event):
@@ -72,8 +81,14 @@ class ExpressionEvent(Event):
     def emit(
         self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
     ) -> str:
-        columns = {name: column for column, name in enumerate(self.parameter_names)}
-        return emit_program(self.program, columns, function_name, arguments, _dialect(dialect, scalar))
+        return emit_program(self.program, self._columns, function_name, arguments, _dialect(dialect, scalar))
+
+    def emit_derivative(self, function_name: str, arguments: Sequence[str], n_parameters: int) -> str:
+        return emit_derivative(self.program, self._columns, function_name, arguments, n_parameters)
+
+    @property
+    def _columns(self) -> dict[str, int]:
+        return {name: column for column, name in enumerate(self.parameter_names)}
 
 
 _dialect = dialect  # the keyword `dialect` of `emit` hides it
