@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .rules import RuleBatch
-from .simulation.spiking import Probe, SpikingLife, SpikingRecord
+from .simulation.spiking import SpikingLife, SpikingRecord
 from .simulation.spiking_sensitivity import Gradient, is_supported, run_with_gradients
 
 

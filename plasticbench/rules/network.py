@@ -15,9 +15,6 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.derivative import emit_derivative
-from plasticbench.rules.emission import dialect as _dialect  # the keyword `dialect` of `emit` hides it
-from plasticbench.rules.emission import emit_program
 from plasticbench.rules.event import Event
 from plasticbench.rules.program import Builder, Program
 from plasticbench.rules.vocabulary import EVENTS, MAX_MAGNITUDE, VARIABLES, on_offer, shorten
@@ -188,23 +185,7 @@ class NetworkEvent(Event):
             x = _TORCH[name](torch.baddbmm(biases, x, weights.transpose(1, 2)))
         return x[..., self.shape.outputs.index(self.output)].reshape(place)
 
-    def emit(
-        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
-    ) -> str:
-        return emit_program(self._program(arguments), self._columns, function_name, arguments, _dialect(dialect, scalar))
-
-    def emit_derivative(self, function_name: str, arguments: Sequence[str], n_parameters: int) -> str:
-        return emit_derivative(self._program(arguments), self._columns, function_name, arguments, n_parameters)
-
-    @property
-    def _columns(self) -> dict[str, int]:
-        return {name: self.first + k for k, name in enumerate(self.shape.number_names)}
-
-    def _program(self, arguments: Sequence[str]) -> Program:
-        """The network as straight-line code; RuleError unless all its inputs are among `arguments`."""
-        missing = [name for name in self.shape.inputs if name not in arguments]
-        if missing:
-            raise RuleError(f"the rule uses {missing[0]!r}, which is not passed to it; {on_offer('', arguments)}")
+    def straight_line(self) -> tuple[Program, dict[str, int]]:
         builder = Builder()
         numbers = [builder.add("name", name) for name in self.shape.number_names]
         values = [builder.add("name", name) for name in self.shape.inputs]
@@ -217,4 +198,5 @@ class NetworkEvent(Event):
                     total = builder.add("add", total, builder.add("mul", numbers[weights + row * n_in + j], values[j]))
                 results.append(total if activation == "identity" else builder.add(activation, total))
             values = results
-        return builder.program(values[self.shape.outputs.index(self.output)])
+        columns = {name: self.first + k for k, name in enumerate(self.shape.number_names)}
+        return builder.program(values[self.shape.outputs.index(self.output)]), columns

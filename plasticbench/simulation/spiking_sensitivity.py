@@ -114,9 +114,7 @@ def kernel_of(structure: Structure) -> ModuleType:
     for k, pathway in enumerate(structure.pathways):
         for number, name in enumerate(_EVENTS):
             if name in pathway.events:
-                source = pathway.events[name].emit_derivative(
-                    f"{name}_{k}", SPIKING_VARIABLES, len(pathway.parameters)
-                )
+                source = pathway.events[name].emit_derivative(f"{name}_{k}", SPIKING_VARIABLES, len(pathway.parameters))
                 generated.append(f"@generated\n{source}")
                 branches.append(
                     f"    if event == {number} and k == {k}:\n        return {name}_{k}({variables}, partials, p)\n"

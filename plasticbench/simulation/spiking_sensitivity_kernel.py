@@ -151,7 +151,9 @@ def advance_traces(t, k, a, arrivals, fired, plastic, tangents, directions):
 
 
 @compiled_inline
-def transmit_plastic(t, k, row, row_start, learning, arrivals, layout, wiring, n, plastic, ring, tangents, directions, p):
+def transmit_plastic(
+    t, k, row, row_start, learning, arrivals, layout, wiring, n, plastic, ring, tangents, directions, p
+):
     """Spikes arrive at plastic pathway k, which learns where `learning`; traces count and decay."""
     a, base = layout.first[row[steps.POST]], wiring.plastic_first[k]
     g = n.g_inh if row[steps.INHIBITORY] else n.g_exc
