@@ -21,14 +21,28 @@ from ..errors import PlasticbenchError
 from ..networks.neurons import ConductanceLIF
 from ..networks.spiking import TRACES, SpikingNetwork
 from ..rules import RuleBatch, Structure
-from . import compiled, random, spiking_inputs, spiking_neurons, spiking_sensitivity_kernel, spiking_steps
+from . import (
+    compiled,
+    random,
+    spiking_inputs,
+    spiking_neurons,
+    spiking_sensitivity_kernel,
+    spiking_sensitivity_steps,
+    spiking_steps,
+)
 from .jit import compile_kernel
 from .spiking import SPIKING_VARIABLES, Probe, SpikingLife, SpikingRecord
 from .spiking_cpu import Lifetime, T, numbers_of, run_lifetimes
-from .spiking_torch_neurons import SLOPE_PER_V
 from .spiking_wiring import Wiring
 
-_KERNEL_PARTS = (compiled, random, spiking_inputs, spiking_neurons, spiking_steps)  # their source is in its hash
+_KERNEL_PARTS = (
+    compiled,
+    random,
+    spiking_inputs,
+    spiking_neurons,
+    spiking_sensitivity_steps,
+    spiking_steps,
+)  # imported by the kernel: their source is part of its hash
 _EVENTS = ("on_pre", "on_post")
 
 # of_rates, of_spikes, each (n_steps_lived,) -> (n_directions,): a loss's derivative by the rule's parameters, from
@@ -87,17 +101,17 @@ def run_with_gradients(
                 "use the torch engine"
             )
     started = time.perf_counter()
-    kernel = kernel_of(rules.structure)
+    live = kernel_of(rules.structure).live
     loading = time.perf_counter() - started
 
     def begin(life: SpikingLife, wiring: Wiring, rule: int) -> _SensitiveLifetime:
         return _SensitiveLifetime(life, wiring, rules, rule)
 
     def run(s: int, lifetime: _SensitiveLifetime) -> T:
-        record = lifetime.run(kernel.live, probe)
-        return reduce(s, record, lifetime.gradient(kernel))
+        record = lifetime.run(live, probe)
+        return reduce(s, record, lifetime.gradient)
 
-    results, compiling = run_lifetimes(lives, rules.n_rules, kernel.live, begin, run, threads)
+    results, compiling = run_lifetimes(lives, rules.n_rules, live, begin, run, threads)
     return results, loading + compiling
 
 
@@ -105,11 +119,7 @@ def run_with_gradients(
 def kernel_of(structure: Structure) -> ModuleType:
     """The compiled kernel for rules of this structure."""
     parts = "".join(inspect.getsource(part) for part in _KERNEL_PARTS)
-    generated = [
-        f"import math\n\nimport numpy as np\n\n# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"
-        f"N_DIRECTIONS, N_VARIABLES = {_n_directions(structure)}, {len(SPIKING_VARIABLES)}\n"
-        f"SLOPE_PER_V = {SLOPE_PER_V!r}\n"
-    ]
+    generated = [f"import math\n\nimport numpy as np\n\n# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"]
     variables, branches = ", ".join(SPIKING_VARIABLES), []
     for k, pathway in enumerate(structure.pathways):
         for number, name in enumerate(_EVENTS):
@@ -148,15 +158,11 @@ class _SensitiveLifetime(Lifetime):
     def _more(self) -> tuple:
         return self.tangents, self.directions
 
-    def gradient(self, kernel: ModuleType) -> Gradient:
-        """Of a life that has been lived."""
-
-        def apply(of_rates: np.ndarray, of_spikes: np.ndarray) -> np.ndarray:
-            total = np.zeros(self.tangents.w.shape[1])
-            kernel.gradient(of_rates, of_spikes, self.log, self.tangents.spikes, total)
-            return total
-
-        return apply
+    def gradient(self, of_rates: np.ndarray, of_spikes: np.ndarray) -> np.ndarray:
+        """Of the life so far; see `Gradient`."""
+        total = np.zeros(self.tangents.w.shape[1])
+        spiking_sensitivity_steps.gradient(of_rates, of_spikes, self.log, self.tangents.spikes, total)
+        return total
 
 
 def _n_directions(structure: Structure) -> int:
