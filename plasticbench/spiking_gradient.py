@@ -27,7 +27,8 @@ def live_with_gradients(
     """`task.score_record` of every life under every rule, losses (n_rules, n_lives), and seconds compiling.
 
     The losses are once differentiable in `rules.parameters`, as those of the torch engine are; those of lives that
-    blew up have gradient 0.
+    blew up have gradient 0. These lives are in double precision, as the torch engine's: without gradients the cpu
+    engine's are in single precision, so over a long life the two losses of a rule differ by a few spikes.
     """
 
     def reduce(s: int, record: SpikingRecord, gradient: Gradient) -> tuple[tuple, np.ndarray]:

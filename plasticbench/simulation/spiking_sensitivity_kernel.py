@@ -30,22 +30,30 @@ def clip(w, w_max):
     return w, 0.5 if w == w_max else 1.0
 
 
+@compiled_inline
+def trace_of(k, x, index, plastic):
+    """Trace x of a neuron or afferent of plastic pathway k."""
+    return plastic.trace[plastic.first[k, x] + index] * plastic.unit[k, x]
+
+
 @compiled
 def learn(event, t, k, s, j, i, neuron, plastic, tangents, directions, p):
     """Synapse s of plastic pathway k, from afferent j to its population's neuron i, changes at an event."""
-    first, unit, partials = plastic.first[k], plastic.unit[k], tangents.partials
-    x_pre, x_post = plastic.trace[first[X_PRE] + j] * unit[X_PRE], plastic.trace[first[X_POST] + i] * unit[X_POST]
-    x_pre2, x_post2 = (
-        plastic.trace[first[X_PRE2] + j] * unit[X_PRE2],
-        plastic.trace[first[X_POST2] + i] * unit[X_POST2],
-    )
-    old = plastic.w[s]
+    x_pre, x_pre2 = trace_of(k, X_PRE, j, plastic), trace_of(k, X_PRE2, j, plastic)
+    x_post, x_post2 = trace_of(k, X_POST, i, plastic), trace_of(k, X_POST2, i, plastic)
+    old, partials = plastic.w[s], tangents.partials
     change = change_of(event, k, old, x_pre, x_post, x_pre2, x_post2, 0.0, 0.0, 0.0, 0.0, partials, p)
     plastic.w[s], passed = clip(old + change, plastic.w_max[k])
-    dw = tangents.w[s]
     if passed == 0.0:  # a product with 0 would let an infinite derivative through as NaN
-        dw[:] = 0.0
-        return
+        tangents.w[s, :] = 0.0
+    else:
+        pass_on(passed, t, k, s, j, neuron, plastic, tangents, directions)
+
+
+@compiled
+def pass_on(passed, t, k, s, j, neuron, plastic, tangents, directions):
+    """The tangents of synapse s after a change whose derivatives are `partials`; `passed` is the clipping's share."""
+    partials, dw = tangents.partials, tangents.w[s]
     of_w, of_post, of_post2 = 1.0 + partials[0], partials[1 + X_POST], partials[1 + X_POST2]
     post, post2 = tangents.post[k, neuron], tangents.post2[k, neuron]
     for q in range(len(dw)):
@@ -56,9 +64,9 @@ def learn(event, t, k, s, j, i, neuron, plastic, tangents, directions, p):
     for x in (X_PRE, X_PRE2):
         q = directions.time_constant[k, x]
         if q >= 0:
-            place = first[x] + j
+            place = plastic.first[k, x] + j
             age = t * plastic.trace[place] - tangents.moment[place]
-            dw[q] += passed * partials[1 + x] * (directions.slope[k, x] * age * unit[x])
+            dw[q] += passed * partials[1 + x] * (directions.slope[k, x] * age * plastic.unit[k, x])
 
 
 @compiled_inline
