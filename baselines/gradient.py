@@ -1,4 +1,4 @@
-"""Gradient descent on a rule, by backpropagation through the whole simulated lifetime.
+"""Gradient descent on a rule, through the whole simulated lifetime.
 
 Adam (Kingma & Ba, ICLR 2015) on fresh lifetimes at every step; the L1 penalty λ·‖θ‖₁ enters as a proximal step in
 Adam's own metric (soft thresholding, Parikh & Boyd 2014), so coefficients that do not pay become exactly zero.
@@ -92,7 +92,7 @@ class Gradient:
         losses = problem.losses(
             leaf.unsqueeze(0),
             problem.training_seeds(self.lifetimes),
-            engine="torch",
+            engine=problem.task.gradient_engine,
             conditions=self.conditions,
         )
         loss = losses.mean()

@@ -88,7 +88,8 @@ class Problem:
     ) -> Tensor:
         """Finite losses (n_rules, n_lifetimes) of θ (n_rules, d), charged to the budget.
 
-        Fresh training seeds are drawn unless `seeds` are given. `engine="torch"` is differentiable in θ.
+        Fresh training seeds are drawn unless `seeds` are given. On the engine `task.gradient_engine` they are
+        differentiable in θ, as they are on "torch".
         `conditions` fix lifetimes' conditions by name, for all or one object each.
         Raises BudgetExceeded, and runs nothing, when fewer lifetimes are left than the call needs.
         """

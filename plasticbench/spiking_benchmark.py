@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .registry import task as find_task
@@ -21,7 +22,12 @@ _STEPS = 2000
 
 def measurements() -> list[Callable[[], list[dict[str, Any]]]]:
     """What `plasticbench bench` runs."""
-    return [lambda: _life("StabilityIE"), lambda: _life("StabilityIEMini"), lambda: _two_lives("StabilityIE")]
+    return [
+        lambda: _life("StabilityIE"),
+        lambda: _life("StabilityIEMini"),
+        lambda: _two_lives("StabilityIE"),
+        lambda: _gradient("InhibitoryBalanceMini"),
+    ]
 
 
 def _life(name: str) -> list[dict[str, Any]]:
@@ -61,6 +67,29 @@ def _two_lives(name: str) -> list[dict[str, Any]]:
             "name": f"{name}, two lives on two threads",
             "ratio": ratio,
             "summary": f"spiking  {name}, two lives on two threads: {ratio:.2f} times the rate of one on one",
+        }
+    ]
+
+
+def _gradient(name: str) -> list[dict[str, Any]]:
+    """A life with its gradient by the reference rule's parameters, against the plain life."""
+    task = _task(name)
+    ((_, batch),) = task._group(task.reference_rule)
+    leaves = replace(batch, parameters=tuple(p.clone().requires_grad_() for p in batch.parameters))
+    plain, gradient = (
+        min(task.run(rules, [0], "cpu", threads=1).wall_s for _ in range(3)) for rules in (batch, leaves)
+    )
+    ratio = gradient / plain
+    return [
+        {
+            "name": f"{name}, one life with its gradient, one core",
+            "plain_s": plain,
+            "gradient_s": gradient,
+            "ratio": ratio,
+            "summary": (
+                f"spiking  {name}, one life with its gradient on one core: {gradient:.2f} s, "
+                f"{ratio:.2f} times the plain life"
+            ),
         }
     ]
 

@@ -21,8 +21,10 @@ from .rules import Rule, RuleBatch, load_rule
 from .simulation.random import Stream
 from .simulation.spiking import Snapshot, SpikingLife, SpikingRecord
 from .simulation.spiking_cpu import run_cpu
+from .simulation.spiking_sensitivity import is_supported
 from .simulation.spiking_torch import run_torch
 from .simulation.threads import one_torch_thread
+from .spiking_gradient import live_with_gradients, wants_gradients
 from .spiking_lifetimes import SpikingLifetimes
 from .task import Outcome, Task
 
@@ -97,6 +99,11 @@ class SpikingTask(Task):
         """The lifetime of seed 0."""
         return self.draw([0]).lives[0]
 
+    @property
+    def gradient_engine(self) -> str:
+        """ "cpu" where a rule changes no presynaptic spike, so that lives carry compiled derivatives; else "torch"."""
+        return "cpu" if is_supported(self.example.network) else "torch"
+
     def blow_up_losses(self) -> tuple[float, float]:
         return self.blow_up_loss(1.0), self.blow_up_loss(0.0)
 
@@ -159,7 +166,9 @@ class SpikingTask(Task):
             if not isinstance(rules, RuleBatch):
                 return self._live_policy(rules, lives)
             check_time_constants(rules)
-            if engine == "cpu":
+            if engine == "cpu" and wants_gradients(rules, lives.lives):
+                scored, losses, compile_s = live_with_gradients(self, lives.lives, rules, metrics, threads)
+            elif engine == "cpu":
                 scored, compile_s = run_cpu(
                     lives.lives,
                     rules,

@@ -158,7 +158,7 @@ class Task(abc.ABC):
     # ------------------------------------------------------------ living
 
     def losses(self, rules: Rules, seeds: Sequence[int], engine: str = "auto", **options: Any) -> Tensor:
-        """Losses (n_rules, n_seeds); the torch engine's are differentiable in a family's θ.
+        """Losses (n_rules, n_seeds); those of `gradient_engine` are differentiable in a family's θ, as torch's are.
 
         `rules`: a rule, a list of rules, (family, θ of shape (n_rules, d)), or Python policies (torch engine).
         Lifetimes of equal seed share network, inputs and conditions across rules.
@@ -228,6 +228,11 @@ class Task(abc.ABC):
     def engines(self) -> tuple[str, ...]:
         """Names of the engines that run this task."""
         return ("cpu", "torch")
+
+    @property
+    def gradient_engine(self) -> str:
+        """The engine to ask for losses that are differentiable in the rules' parameters."""
+        return "torch"
 
     def _fixed_conditions(self, n: int, conditions: Any) -> list[dict[str, Any]]:
         if conditions is None:

@@ -20,7 +20,17 @@ ROOMS = {
 LAYERS = [
     {"errors", "rules", "networks", "files"},
     {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures", "rule_map"},
-    {"task", "rate_task", "rate_lifetimes", "spiking_task", "spiking_lifetimes", "registry", "env", "vector_env"},
+    {
+        "task",
+        "rate_task",
+        "rate_lifetimes",
+        "spiking_task",
+        "spiking_lifetimes",
+        "spiking_gradient",
+        "registry",
+        "env",
+        "vector_env",
+    },
     {"result", "evaluation", "learning", "run_directory", "runs", "benchmarks", "spiking_benchmark"},
     {"cli", "commands", "progress", "quickstart", "__main__", "__init__"},
 ]

@@ -123,9 +123,17 @@ def emit_program(
 
     `columns` says where in `p` each parameter stands. Raises RuleError if the program uses any other name.
     """
+    body, names = emit_values(program.lowered, columns, arguments, target)
+    return target.function(function_name, arguments, body, names[-1])
+
+
+def emit_values(
+    program: Program, columns: Mapping[str, int], arguments: Sequence[str], target: Dialect
+) -> tuple[list[str], list[str]]:
+    """Lines that compute every instruction of a lowered program, and the source of each one's value."""
     body: list[str] = []
-    names: list[str] = []  # of each instruction's value; leading underscores never collide with arguments
-    for operation, *operands in program.lowered.instructions:
+    names: list[str] = []  # leading underscores never collide with arguments
+    for operation, *operands in program.instructions:
         if operation == "number":
             names.append(f"({target.literal(operands[0])})")
             continue
@@ -140,7 +148,7 @@ def emit_program(
         name = f"_{len(names)}"
         body.append(target.assign(name, value))
         names.append(name)
-    return target.function(function_name, arguments, body, names[-1])
+    return body, names
 
 
 def _operation(target: Dialect, operation: str, operands: list[str], body: list[str], index: int) -> str:

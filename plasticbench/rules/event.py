@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from plasticbench.rules.derivative import emit_derivative
 from plasticbench.rules.emission import dialect, emit_program
 from plasticbench.rules.program import Program
 
@@ -38,14 +39,26 @@ class Event(ABC):
         return self.evaluate(variables, parameters).mean(dim)
 
     @abstractmethod
+    def straight_line(self) -> tuple[Program, dict[str, int]]:
+        """The change as a program of variables and parameters, and the column of each parameter."""
+
     def emit(
         self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
     ) -> str:
         """Source of `function_name(<arguments>, p) -> Δw` on scalars, `p` the parameters of one rule.
 
-        `arguments` are all variables that the engine passes, in its order. See `emission` for what the
-        source needs.
+        `arguments` are all variables that the engine passes, in its order; RuleError if the event needs another. See
+        `emission` for what the source needs.
         """
+        return emit_program(*self.straight_line(), function_name, arguments, _dialect(dialect, scalar))
+
+    def emit_derivative(self, function_name: str, arguments: Sequence[str], n_parameters: int) -> str:
+        """numba source of `function_name(<arguments>, partials, p) -> Δw`, in float64.
+
+        It also writes ∂Δw/∂argument and then ∂Δw/∂p into `partials` (n_arguments + n_parameters,), as torch
+        differentiates `evaluate`.
+        """
+        return emit_derivative(*self.straight_line(), function_name, arguments, n_parameters)
 
 
 @dataclass(frozen=True)
@@ -69,11 +82,8 @@ class ExpressionEvent(Event):
         like = next(iter(variables.values()))
         return torch.full((1,) * like.ndim, result, dtype=like.dtype, device=like.device)
 
-    def emit(
-        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
-    ) -> str:
-        columns = {name: column for column, name in enumerate(self.parameter_names)}
-        return emit_program(self.program, columns, function_name, arguments, _dialect(dialect, scalar))
+    def straight_line(self) -> tuple[Program, dict[str, int]]:
+        return self.program, {name: column for column, name in enumerate(self.parameter_names)}
 
 
 _dialect = dialect  # the keyword `dialect` of `emit` hides it

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.emission import dialect as find_dialect
 from plasticbench.rules.event import Event
+from plasticbench.rules.program import Builder, Program
 from plasticbench.rules.vocabulary import EVENTS, MAX_MAGNITUDE, VARIABLES, on_offer, shorten
 
 ACTIVATIONS = ("identity", "tanh", "relu", "sigmoid")
@@ -185,26 +185,18 @@ class NetworkEvent(Event):
             x = _TORCH[name](torch.baddbmm(biases, x, weights.transpose(1, 2)))
         return x[..., self.shape.outputs.index(self.output)].reshape(place)
 
-    def emit(
-        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
-    ) -> str:
-        target = find_dialect(dialect, scalar)
-        missing = [name for name in self.shape.inputs if name not in arguments]
-        if missing:
-            raise RuleError(f"the rule uses {missing[0]!r}, which is not passed to it; {on_offer('', arguments)}")
-        body: list[str] = []
-        values: list[str] = list(self.shape.inputs)
-        for layer, (start, n_out, n_in) in enumerate(self._layers):
-            name = self.shape.activations[layer]
-            last = layer == len(self.shape.layers) - 1
-            rows = [self.shape.outputs.index(self.output)] if last else range(n_out)
+    def straight_line(self) -> tuple[Program, dict[str, int]]:
+        builder = Builder()
+        numbers = [builder.add("name", name) for name in self.shape.number_names]
+        values = [builder.add("name", name) for name in self.shape.inputs]
+        for (start, n_out, n_in), activation in zip(self._layers, self.shape.activations, strict=True):
+            weights, biases = start - self.first, start - self.first + n_out * n_in
             results = []
-            for row in rows:
-                total, result = f"_s{layer}_{row}", f"_h{layer}_{row}"
-                products = [f"{target.parameter(start + row * n_in + j)} * {values[j]}" for j in range(n_in)]
-                bias = target.parameter(start + n_out * n_in + row)
-                body.append(target.assign(total, " + ".join([bias, *products])))
-                body.append(target.assign(result, total if name == "identity" else target.apply(name, [total])))
-                results.append(result)
+            for row in range(n_out):
+                total = numbers[biases + row]
+                for j in range(n_in):
+                    total = builder.add("add", total, builder.add("mul", numbers[weights + row * n_in + j], values[j]))
+                results.append(total if activation == "identity" else builder.add(activation, total))
             values = results
-        return target.function(function_name, arguments, body, values[0])
+        columns = {name: self.first + k for k, name in enumerate(self.shape.number_names)}
+        return builder.program(values[self.shape.outputs.index(self.output)]), columns

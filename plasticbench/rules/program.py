@@ -22,7 +22,7 @@ from plasticbench.rules.expression import Binary, Call, Name, Node, Number, Unar
 Instruction = tuple
 
 
-class _Builder:
+class Builder:
     """Appends instructions, merging equal ones and folding constants."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Program:
     @classmethod
     def of(cls, root: Node) -> Program:
         """Linearize a tree. Iterative, since a long sum is a deep tree."""
-        builder, done = _Builder(), []
+        builder, done = Builder(), []
         pending: list[tuple[Node, bool]] = [(root, False)]
         while pending:
             node, children_done = pending.pop()
@@ -112,7 +112,7 @@ class Program:
     @cached_property
     def lowered(self) -> Program:
         """The same values without constant powers: what engines execute."""
-        builder = _Builder()
+        builder = Builder()
         mapped: list[int] = []
         for operation, *operands in self.instructions:
             if operation in ("number", "name"):
@@ -127,6 +127,21 @@ class Program:
                 mapped.append(root if exponent[1] > 0 else builder.add("div", builder.add("number", 1.0), root))
             else:
                 mapped.append(builder.add(operation, *inputs))
+        return builder.program(mapped[-1])
+
+    @cached_property
+    def pairwise(self) -> Program:
+        """`lowered`, with minimum and maximum of many taken pair by pair: what derivatives are taken of."""
+        builder = Builder()
+        mapped: list[int] = []
+        for operation, *operands in self.lowered.instructions:
+            if operation in ("number", "name"):
+                mapped.append(builder.add(operation, *operands))
+                continue
+            first, *rest = (mapped[i] for i in operands)
+            while len(rest) > 1:
+                first = builder.add(operation, first, rest.pop(0))
+            mapped.append(builder.add(operation, first, *rest))
         return builder.program(mapped[-1])
 
     def evaluate(self, values: Mapping[str, Tensor]) -> Tensor | float:

@@ -42,6 +42,7 @@ _KERNEL_PARTS = (
 )  # imported by the kernel: their source is part of its hash
 _MOST_SCALARS = 32
 T = TypeVar("T")
+L = TypeVar("L", bound="Lifetime")
 
 
 @lru_cache(maxsize=256)
@@ -117,27 +118,45 @@ def run_cpu(
     """
     started = time.perf_counter()
     live = kernel_of(rules.structure).live
-    threads = min(threads or default_threads(), max(1, rules.n_rules * len(lives)))
-    wirings = _Wirings(keep=threads)
-    if lives and rules.n_rules:
-        brief = lifetime_of(lives[0], wirings.get(lives[0].network, lives[0].seed), rules, 0, dtype)
-        brief.advance(live, 0)  # compiles, or loads what was compiled
-    compiled = time.perf_counter() - started
+    loading = time.perf_counter() - started
 
-    def run(job: tuple[int, int]) -> T:
-        s, r = job
-        life = lives[s]
-        lifetime = lifetime_of(life, wirings.get(life.network, life.seed), rules, r, dtype)
+    def begin(life: SpikingLife, wiring: Wiring, rule: int) -> Lifetime:
+        return lifetime_of(life, wiring, rules, rule, dtype)
+
+    def run(s: int, lifetime: Lifetime) -> T:
         return reduce(s, lifetime.run(live, probe))
 
-    jobs = [(s, r) for s in range(len(lives)) for r in range(rules.n_rules)]
+    results, compiling = run_lifetimes(lives, rules.n_rules, live, begin, run, threads)
+    return results, loading + compiling
+
+
+def run_lifetimes(
+    lives: Sequence[SpikingLife],
+    n_rules: int,
+    live: Callable,
+    begin: Callable[[SpikingLife, Wiring, int], L],
+    run: Callable[[int, L], T],
+    threads: int | None,
+) -> tuple[list[list[T]], float]:
+    """run(index of the life, begin(life, wiring, rule)), [n_rules][n_lives], on threads; and seconds compiling."""
+    started = time.perf_counter()
+    threads = min(threads or default_threads(), max(1, n_rules * len(lives)))
+    wirings = _Wirings(keep=threads)
+
+    def begun(s: int, r: int) -> L:
+        return begin(lives[s], wirings.get(lives[s].network, lives[s].seed), r)
+
+    if lives and n_rules:
+        begun(0, 0).advance(live, 0)  # compiles, or loads what was compiled
+    compiling = time.perf_counter() - started
+    jobs = [(s, r) for s in range(len(lives)) for r in range(n_rules)]
     if threads == 1:
-        results = [run(job) for job in jobs]
+        results = [run(s, begun(s, r)) for s, r in jobs]
     else:
         with ThreadPoolExecutor(threads) as pool:
-            results = list(pool.map(run, jobs))
+            results = list(pool.map(lambda job: run(job[0], begun(*job)), jobs))
     by_job = dict(zip(jobs, results, strict=True))
-    return [[by_job[s, r] for s in range(len(lives))] for r in range(rules.n_rules)], compiled
+    return [[by_job[s, r] for s in range(len(lives))] for r in range(n_rules)], compiling
 
 
 class Lifetime:
@@ -167,9 +186,13 @@ class Lifetime:
         """Live to this step, or to a blow-up; plasticity ends where the life says, or at step `learn_until`."""
         learn_until = self.life.plastic_until_step if learn_until is None else learn_until
         self.step, self.status = live(
-            self.step, until, learn_until, self.life.seed, self.layout, self.processes,
-            self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log, self.parameters,
+            self.step, until, learn_until, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
+            self.inputs, self.plastic, self.ring, self.log, self.parameters, *self._more(),
         )  # fmt: skip
+
+    def _more(self) -> tuple:
+        """What a kernel takes beyond the state of a plain life."""
+        return ()
 
     def run(self, live: Callable, probe: Probe | None) -> SpikingRecord:
         """The whole life."""
@@ -210,6 +233,11 @@ class Lifetime:
 
 def lifetime_of(life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, dtype: type = np.float32) -> Lifetime:
     """A life under one rule of a batch, before its first step."""
+    return Lifetime(life, wiring, *numbers_of(rules, rule), dtype)
+
+
+def numbers_of(rules: RuleBatch, rule: int) -> tuple[list[dict[str, float]], np.ndarray]:
+    """The time constants (s) and the parameters of one rule of a batch, as a Lifetime takes them."""
     rows = [_row(values, rule) for values in rules.parameters]
     taus_s = [
         {name: row[column] for name, column in pathway.traces.items()}
@@ -218,7 +246,7 @@ def lifetime_of(life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int, 
     parameters = np.zeros((len(rows), max((len(row) for row in rows), default=0) or 1))
     for k, row in enumerate(rows):
         parameters[k, : len(row)] = row
-    return Lifetime(life, wiring, taus_s, parameters, dtype)
+    return taus_s, parameters
 
 
 def weights_by_pathway(network: SpikingNetwork, wiring: Wiring, plastic: PlasticState) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ _TINY = 1e-30  # conductances below it are set to 0 now and then: denormal numbe
 _BLOCK = 128  # neurons looked at together for a spike: few of them have one
 
 # Columns of the constants of a population.
-_STEP, _REST, _THRESHOLD, _E_EXC, _E_INH, _DECAY_EXC, _DECAY_INH, _REFRACTORY = range(8)
+STEP, REST, THRESHOLD, E_EXC, E_INH, DECAY_EXC, DECAY_INH, REFRACTORY = range(8)
 _AMPA, _NMDA, _NMDA_RATE, _JUMP, _DECAY_JUMP, _ADAPTATION, _DECAY_ADAPTATION = range(8, 15)
 _V_RATE, _C_EXC_RATE, _C_INH_RATE, _N_CONSTANTS = range(15, 19)
 
@@ -63,7 +63,7 @@ def neuron_constants(network: SpikingNetwork, dtype: type) -> tuple[np.ndarray, 
             math.exp(-dt / neuron.tau_exc_s), math.exp(-dt / neuron.tau_inh_s),
         )  # fmt: skip
         if isinstance(neuron, ConductanceLIF):
-            row[_REFRACTORY] = round(neuron.refractory_s / dt)
+            row[REFRACTORY] = round(neuron.refractory_s / dt)
             continue
         ratio = neuron.ampa_nmda_ratio
         row[_AMPA:] = (
@@ -78,8 +78,8 @@ def neuron_constants(network: SpikingNetwork, dtype: type) -> tuple[np.ndarray, 
 @compiled
 def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
     """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
-    step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]
-    decay_exc, decay_inh = c[_DECAY_EXC], c[_DECAY_INH]
+    step, rest, threshold, e_exc, e_inh = c[STEP], c[REST], c[THRESHOLD], c[E_EXC], c[E_INH]
+    decay_exc, decay_inh = c[DECAY_EXC], c[DECAY_INH]
     now = np.int32(t)
     for i in range(len(v)):
         u = v[i]
@@ -91,7 +91,7 @@ def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
     if t & 255 == 0:
         _flush(g_exc)
         _flush(g_inh)
-    n, again = 0, np.int32(now + np.int32(c[_REFRACTORY]) + 1)
+    n, again = 0, np.int32(now + np.int32(c[REFRACTORY]) + 1)
     whole = len(v) // _BLOCK * _BLOCK
     for first in range(0, whole, _BLOCK):
         above = False
@@ -128,8 +128,8 @@ def _flush(x):
 @compiled
 def step_adaptive_lif(t, c, v, g_exc, g_inh, g_nmda, excess, g_adaptation, v_trace, c_exc, c_inh, spikes):
     """Advance one population; its spikes' indices into `spikes`; their number, or NOT_A_NUMBER."""
-    step, rest, threshold, e_exc, e_inh = c[_STEP], c[_REST], c[_THRESHOLD], c[_E_EXC], c[_E_INH]
-    decay_exc, decay_inh, decay_excess = c[_DECAY_EXC], c[_DECAY_INH], c[_DECAY_JUMP]
+    step, rest, threshold, e_exc, e_inh = c[STEP], c[REST], c[THRESHOLD], c[E_EXC], c[E_INH]
+    decay_exc, decay_inh, decay_excess = c[DECAY_EXC], c[DECAY_INH], c[_DECAY_JUMP]
     ampa, nmda, nmda_rate, decay_adaptation = c[_AMPA], c[_NMDA], c[_NMDA_RATE], c[_DECAY_ADAPTATION]
     v_rate, exc_rate, inh_rate = c[_V_RATE], c[_C_EXC_RATE], c[_C_INH_RATE]
     one = v.dtype.type(1)

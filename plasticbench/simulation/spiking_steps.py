@@ -74,6 +74,18 @@ def spikes_of(t, group, ring):
 
 
 @compiled_inline
+def emit_inputs(t, seed, layout, processes, inputs, ring):
+    """Sources spike."""
+    slot = t % len(ring.n_spikes)
+    for q in range(len(layout.model), len(layout.first) - 1):
+        ring.n_spikes[slot, q] = 0
+    for k in range(len(processes.first)):
+        q = processes.source[k]
+        spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
+        ring.n_spikes[slot, q] = draw_process(seed, t, k, processes, inputs, spikes, ring.n_spikes[slot, q])
+
+
+@compiled_inline
 def emit(t, seed, layout, processes, n, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
     slot = t % len(ring.n_spikes)
@@ -91,12 +103,7 @@ def emit(t, seed, layout, processes, n, inputs, ring):
         if found == neurons.NOT_A_NUMBER:
             return False
         ring.n_spikes[slot, q] = found
-    for q in range(len(layout.model), len(layout.first) - 1):
-        ring.n_spikes[slot, q] = 0
-    for k in range(len(processes.first)):
-        q = processes.source[k]
-        spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
-        ring.n_spikes[slot, q] = draw_process(seed, t, k, processes, inputs, spikes, ring.n_spikes[slot, q])
+    emit_inputs(t, seed, layout, processes, inputs, ring)
     return True
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..networks.neurons import AdaptiveLIF, ConductanceLIF, NeuronModel
 
-_SLOPE_PER_V = 1000.0
+SLOPE_PER_V = 1000.0
 
 
 class SurrogateSpike(torch.autograd.Function):
@@ -35,12 +35,12 @@ class SurrogateSpike(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return gradient / (1.0 + _SLOPE_PER_V * x.abs()) ** 2
+        return gradient / (1.0 + SLOPE_PER_V * x.abs()) ** 2
 
     @staticmethod
     def jvp(ctx, tangent: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return tangent / (1.0 + _SLOPE_PER_V * x.abs()) ** 2
+        return tangent / (1.0 + SLOPE_PER_V * x.abs()) ** 2
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event, ExpressionEvent, parameter_columns
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
 from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.program import Program
 
 EXPONENTS = tuple(product(range(3), repeat=3))  # (a, b, c) of pre, post, w
 COEFFICIENTS = tuple(f"A_{a}{b}{c}" for a, b, c in EXPONENTS)
@@ -53,16 +54,14 @@ class PolynomialEvent(Event):
         factors = torch.einsum("rabc,r...obai->r...coi", *_same_rules(coefficients, moments))
         return _horner(w.squeeze(-3), factors.unbind(-3))
 
-    def emit(
-        self, function_name: str, arguments: Sequence[str], dialect: str = "numba", scalar: str = "float64"
-    ) -> str:
+    def straight_line(self) -> tuple[Program, dict[str, int]]:
         def nested(variable: str, terms: Sequence[str]) -> str:
             return f"({terms[0]} + {variable}*({terms[1]} + {variable}*{terms[2]}))"
 
         inner = [nested("w", COEFFICIENTS[i : i + 3]) for i in range(0, 27, 3)]
         text = nested("pre", [nested("post", inner[i : i + 3]) for i in range(0, 9, 3)])
         expression = Expression.parse(text, {*_FACTORS, *COEFFICIENTS})
-        return ExpressionEvent(expression.program, COEFFICIENTS).emit(function_name, arguments, dialect, scalar)
+        return ExpressionEvent(expression.program, COEFFICIENTS).straight_line()
 
 
 def _horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
