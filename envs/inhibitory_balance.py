@@ -160,9 +160,9 @@ class InhibitoryBalance(SpikingTask):
         draw_balance_life(figure, history, self.target_hz, self.n_groups)
 
 
-for _name, _words, _life_s, _null_loss, _reference_loss in (
-    ("InhibitoryBalance", "", 60.0, 56.4878, 0.059739),
-    ("InhibitoryBalanceMini", ", short", 10.0, 56.2731, 0.258891),
+for _name, _words, _life_s, _null_loss, _reference_loss, _blind_loss in (
+    ("InhibitoryBalance", "", 60.0, 56.4878, 0.059739, 0.382647),
+    ("InhibitoryBalanceMini", ", short", 10.0, 56.2731, 0.258891, 1.636583),
 ):
     register(
         InhibitoryBalance(
@@ -182,6 +182,7 @@ for _name, _words, _life_s, _null_loss, _reference_loss in (
             n_official=40,
             null_loss=_null_loss,
             reference_loss=_reference_loss,
+            blind_loss=_blind_loss,  # every weight set to 1.1
             families=("doublet", "mlp"),
         )
     )

@@ -25,7 +25,7 @@ from .simulation.random import check_seed
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
 _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
-_BLIND_SLOPE = 0.02  # of the score above `blind_loss`, relative to below it
+_BLIND_SLOPE = 0.01  # of the score above `blind_loss`, relative to below it
 
 Policy = Callable[[Any], Any]
 Rules = Rule | str | RuleBatch | Policy | Sequence["Rule | str | Policy"] | tuple[Family, Tensor]
