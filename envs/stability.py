@@ -162,9 +162,9 @@ _WHICH = {
 # Official means, measured by this code, of the null rule, of the published learned rule, and of the best rule that
 # knows nothing where it beats the null rule: a copy of the presynaptic trace for `ie`, the best constant for others.
 _MEASURED = {
-    "StabilityIE": (258.462, 0.0105023, None),
+    "StabilityIE": (258.462, 0.0105023, 1.63003),
     "StabilityIEMini": (197.256, 0.0675838, 1.78320),
-    "StabilityEE": (3.67701, 0.358503, None),
+    "StabilityEE": (3.67701, 0.358503, 3.03726),
     "StabilityEEMini": (2.93477, 1.30452, 2.34967),
     "StabilityEI": (53.442, 0.507507, 3.20056),
     "StabilityEIMini": (34.7511, 0.647671, 2.69048),

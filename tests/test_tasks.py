@@ -45,12 +45,22 @@ def test_metadata_is_complete(task_id):
     for family in task.families:
         assert task.make_family(family).dimension > 0
     assert np.isfinite([task.null_loss, task.reference_loss]).all()
-    assert task.reference_loss < task.null_loss
+    assert task.reference_loss < (task.blind_loss or task.null_loss) <= task.null_loss
     best, worst = task.blow_up_losses()
     assert 0 < best <= worst
     assert task.score(task.null_loss) == pytest.approx(0.0)
     assert task.score(task.reference_loss) == pytest.approx(1.0)
     assert len(task.spec_hash) == 64
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+def test_less_loss_is_a_better_score_and_nearly_all_of_it_lies_below_the_blind_loss(task_id):
+    task = plasticbench.task(task_id)
+    losses = np.geomspace(1e-3 * task.reference_loss, 10 * task.null_loss, 200)
+    scores = [task.score(loss) for loss in losses]
+    assert (np.diff(scores) < 0).all()
+    if task.blind_loss is not None:
+        assert 0 < task.score(task.blind_loss) < 0.03
 
 
 @pytest.mark.parametrize("task_id", TASKS)
