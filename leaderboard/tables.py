@@ -121,6 +121,7 @@ def _task_json(table: TaskStandings) -> dict[str, Any]:
         "id": task.id,
         "task_hash": task.spec_hash,
         "null_loss": task.null_loss,
+        "blind_loss": task.blind_loss,
         "reference_rule": task.reference_rule,
         "reference_loss": task.reference_loss,
         "entries": [_standing_json(standing) for standing in (*table.ranked, *table.unranked)],
