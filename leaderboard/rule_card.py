@@ -233,13 +233,18 @@ def _loading(found: RuleOnBoard) -> str:
     )
 
 
+def _option(value: Any) -> str:
+    """A learner's option as text; one that is an object (fixed conditions) as its parts."""
+    return " and ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
+
+
 def _lineage(found: RuleOnBoard, family: dict[str, RuleOnBoard]) -> str:
     origin = found.standings[0].entry.provenance
     learner = origin.get("learner")
     lines = [f"Authors: {escape(', '.join(origin['authors']))}"]
     if learner:
         details = [f"{key} {learner[key]}" for key in ("family", "seed") if key in learner]
-        details += [f"{key} = {value}" for key, value in learner.get("options", {}).items()]
+        details += [f"{key} = {_option(value)}" for key, value in learner.get("options", {}).items()]
         lines.append(
             f"Learner: {learner_text(found.standings[0])}" + escape(f" ({', '.join(details)})" if details else "")
         )

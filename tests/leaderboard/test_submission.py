@@ -27,11 +27,13 @@ def test_a_result_becomes_an_entry_that_validates(write_result, tmp_path, catalo
 
 
 def test_who_and_how_comes_from_the_result_and_from_about(write_result, tmp_path, catalogue):
-    learned = {"learner": {"name": "gradient", "seed": 0}, "cost": {"lifetimes": 100, "simulated_s": 5.0}}
+    options = {"std": 2, "conditions": {"training_s": 15}}
+    learner = {"name": "gradient", "seed": 0, "options": options}
+    learned = {"learner": learner, "cost": {"lifetimes": 100, "simulated_s": 5.0}}
     result = write_result(rule_json("learned", 0.3), learned=learned)
     submit(result, tmp_path / "board", about={"authors": ["Ada"]}, catalogue=catalogue)
     (entry,) = open_board(tmp_path / "board", catalogue).entries
-    assert entry.provenance["learner"]["name"] == "gradient"
+    assert entry.provenance["learner"] == learner
     assert entry.provenance["authors"] == ["Ada"]
 
 
