@@ -25,7 +25,7 @@ from .simulation.random import check_seed
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
 _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
-_BLIND_SLOPE = 0.01  # of the score above `blind_loss`, relative to below it
+_BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
 
 Policy = Callable[[Any], Any]
 Rules = Rule | str | RuleBatch | Policy | Sequence["Rule | str | Policy"] | tuple[Family, Tensor]
@@ -119,13 +119,15 @@ class Task(abc.ABC):
         return (null - self._on_scale(mean_loss)) / (null - best)
 
     def _on_scale(self, loss: float) -> float:
-        """The loss or its logarithm; flattened above `blind_loss`, where less loss is no sign of learning."""
-        log = self.score_scale == "log"
-        x = math.log(max(loss, _SMALLEST_LOSS)) if log else loss
+        """The loss or its logarithm; from `blind_loss` to the null rule's, where less is no sign of learning, flat."""
+        x = self._linear_or_log(loss)
         if self.blind_loss is None or loss <= self.blind_loss:
             return x
-        knee = math.log(self.blind_loss) if log else self.blind_loss
-        return knee + _BLIND_SLOPE * (x - knee)
+        blind, null = self._linear_or_log(self.blind_loss), self._linear_or_log(self.null_loss)
+        return x - (1.0 - _BLIND_SLOPE) * (min(x, null) - blind)
+
+    def _linear_or_log(self, loss: float) -> float:
+        return math.log(max(loss, _SMALLEST_LOSS)) if self.score_scale == "log" else loss
 
     def make_family(self, name: str | None = None, **options: Any) -> Family:
         """A search space of rules for this task's pathways; the first of `families` by default."""
