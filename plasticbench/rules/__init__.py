@@ -12,6 +12,7 @@ from plasticbench.rules.batch import (
     group_rules,
     runs_on,
 )
+from plasticbench.rules.collection import known_rules
 from plasticbench.rules.event import Event
 from plasticbench.rules.expression import parse_expression
 from plasticbench.rules.families import (
@@ -23,7 +24,6 @@ from plasticbench.rules.families import (
     make_family,
 )
 from plasticbench.rules.io import load_rule, parse_json, rule_from_json
-from plasticbench.rules.library import known_rules
 from plasticbench.rules.network import Network, NetworkShape
 from plasticbench.rules.pathway import Expression, PathwayRule
 from plasticbench.rules.rule import Rule

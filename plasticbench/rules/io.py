@@ -42,7 +42,7 @@ def load_rule(name_or_path: str | Path, variables: Iterable[str] = ()) -> Rule:
     `variables` names those that a task of your own offers beyond the language's. Raises RuleError, one line
     that names the file, the field and the remedy.
     """
-    from plasticbench.rules.library import known_rules, unknown_rule
+    from plasticbench.rules.collection import known_rules, unknown_rule
 
     rules = known_rules()
     if str(name_or_path) in rules:

@@ -17,7 +17,7 @@ from plasticbench.rules import (
     load_rule,
     runs_on,
 )
-from plasticbench.rules.library import FOLDER
+from plasticbench.rules.collection import FOLDER
 from plasticbench.rules.vocabulary import RATE_EVENTS, SPIKING_EVENTS, TRACES, VARIABLES
 
 RULES = known_rules()
