@@ -62,9 +62,12 @@ class ForestRow:
 
 
 def forest_plot(rows: Sequence[ForestRow]) -> str:
-    """Scores with intervals, one line a rule; 0 (null rule) and 1 (reference rule) are marked."""
+    """Scores with intervals, one line a rule; 0 (null rule) and 1 (reference rule) are marked.
+
+    The best score is always within the frame; what is far below the null rule is an arrow.
+    """
     low = max(-1.0, min([0.0, *(row.low for row in rows)]))
-    high = min(2.0, max([1.0, *(row.high for row in rows)]))
+    high = max([1.0, *(max(row.value, min(2.0, row.high)) for row in rows)])
     margin = 0.04 * (high - low)
     scale = Scale(low - margin, high + margin)
     lines = [
@@ -81,12 +84,10 @@ def forest_plot(rows: Sequence[ForestRow]) -> str:
 
 
 def _forest_bar(row: ForestRow, scale: Scale) -> str:
-    title = f"{row.label}: score {row.value:.3f}, 95 % interval {row.low:.3f} to {row.high:.3f}"
+    title = f"{row.label}: score {row.value:z.3f}, 95 % interval {row.low:z.3f} to {row.high:z.3f}"
     outside = ""
     if row.value < scale.low:
         outside = '<path class="off" d="M9 8 L2 13 L9 18 Z"/>'
-    elif row.value > scale.high:
-        outside = '<svg x="100%" overflow="visible"><path class="off" d="M-9 8 L-2 13 L-9 18 Z"/></svg>'
     marks = (
         f'<line class="grid" x1="{scale.percent(0)}" x2="{scale.percent(0)}" y1="0" y2="26"/>'
         f'<line class="grid" x1="{scale.percent(1)}" x2="{scale.percent(1)}" y1="0" y2="26"/>'

@@ -47,7 +47,7 @@ def populate(
                 result = evaluate(rule, task_id)
                 result.save(path)
                 submit(path, folder, authors=AUTHORS)
-            say(f"{task_slug(task_id)}: {rule.name}: loss {result.loss:.5g}, score {result.score:.4f}")
+            say(f"{task_slug(task_id)}: {rule.name}: loss {result.loss:.5g}, score {result.score:z.4f}")
     if not verified:
         return Errata(())
     return verify_all(

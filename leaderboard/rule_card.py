@@ -214,9 +214,9 @@ def _transfer(found: RuleOnBoard) -> str:
     away = [s.score for s in ranked if s.entry.task_id not in found.learned_on]
     if not home:
         return ""
-    told = f"Where it learned: mean score {sum(home) / len(home):.3f}."
+    told = f"Where it learned: mean score {sum(home) / len(home):z.3f}."
     if away:
-        told += f" Transfer to {len(away)} task{'s' * (len(away) > 1)} that it never saw: {sum(away) / len(away):.3f}."
+        told += f" Transfer to {len(away)} task{'s' * (len(away) > 1)} that it never saw: {sum(away) / len(away):z.3f}."
     else:
         told += " It has not been measured on a task that it never saw."
     return f"<p>{told}</p>"

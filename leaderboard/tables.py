@@ -51,8 +51,8 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         rank_text(standing.rank),
         "".join(standing.group),
         standing.name,
-        f"{standing.score:.3f}",
-        f"{standing.score_interval[0]:.3f} to {standing.score_interval[1]:.3f}",
+        f"{standing.score:z.3f}",
+        f"{standing.score_interval[0]:z.3f} to {standing.score_interval[1]:z.3f}",
         f"{standing.loss:.5g}",
         f"{standing.loss_iqm:.5g}",
         f"{standing.n_blown_up}/{standing.n_lifetimes}",
@@ -76,7 +76,7 @@ def _why(standing: Standing) -> str:
         return record["reason"]
     if standing.state == "stale":
         return "measured under another version of the task; plasticbench verify --all measures it again"
-    return f"claims loss {standing.loss:.5g}, score {standing.score:.3f}"
+    return f"claims loss {standing.loss:.5g}, score {standing.score:z.3f}"
 
 
 def _track_text(table: TrackStandings) -> list[str]:
@@ -88,8 +88,8 @@ def _track_text(table: TrackStandings) -> list[str]:
             rank_text(row.rank),
             "".join(row.group),
             row.name,
-            f"{row.overall:.3f}",
-            f"{row.interval[0]:.3f} to {row.interval[1]:.3f}",
+            f"{row.overall:z.3f}",
+            f"{row.interval[0]:z.3f} to {row.interval[1]:z.3f}",
         )
         for row in rows
         if row.interval is not None

@@ -117,11 +117,11 @@ def describe_result(result: Result) -> str:
     task = result.specification
     reference = f"{task.reference_rule} {task.reference_loss:.5g}"
     n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
-    low, high = result.score_interval
+    interval = "{:z.4f} to {:z.4f}".format(*result.score_interval)
     lines = [
         f"{result.rule.name} on {result.task}: {n} lifetimes, {blown} blew up ({result.engine} engine)",
         f"  loss   {result.loss:.5g}   (null rule {task.null_loss:.5g}, {reference})",
-        f"  score  {result.score:.4f}   95 % interval {low:.4f} to {high:.4f}   (0 = null, 1 = {task.reference_rule})",
+        f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
     ]
     lines += [f"  {name}  {sum(values) / n:.5g} (mean)" for name, values in result.metrics.items()]
     lines.append(
@@ -158,7 +158,7 @@ def run_learn(arguments: Namespace) -> None:
 def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:
     """One line per run, and the spread of official losses over runs."""
     lines = [
-        f"seed {seed}: loss {result.loss:.5g}, score {result.score:.4f}, "
+        f"seed {seed}: loss {result.loss:.5g}, score {result.score:z.4f}, "
         f"{result.learned['lifetimes']:,} lifetimes, {result.learned['seconds']:.0f} s"
         for seed, result in zip(seeds, results, strict=True)
     ]

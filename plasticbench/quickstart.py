@@ -56,7 +56,7 @@ def _print_losses(result: Result, label: str) -> None:
     print(
         f"{result.task} ({label}), mean loss over {len(result.seeds)} lifetimes:\n"
         f"    discovered {result.loss:.4f}    {task.reference_rule} {reference.loss:.4f}    "
-        f"no plasticity {null.loss:.4f}    score {result.score:.3f} (0 = none, 1 = {task.reference_rule})"
+        f"no plasticity {null.loss:.4f}    score {result.score:z.3f} (0 = none, 1 = {task.reference_rule})"
     )
 
 
