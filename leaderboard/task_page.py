@@ -144,7 +144,7 @@ def _reason(standing: Standing) -> str:
 
 def _try_it(standings: TaskStandings) -> str:
     task = standings.task
-    learner = "gradient" if task.track == "rate" else "evotorch"  # no gradient spans a life of many spikes
+    learner = "gradient" if task.track == "rate" else "evotorch"  # recurrent spiking lives are too long for a gradient
     return (
         f"<pre>import gymnasium as gym, plasticbench\n\n"
         f'env = gym.make("{escape(task.id)}")\n'
