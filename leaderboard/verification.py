@@ -29,8 +29,8 @@ from .equivalence import Reproduction
 FORMAT = "plasticbench/verification@1"
 NONCE_FORMAT = "plasticbench/nonce@1"
 # Looks at the fresh seeds, in multiples of the official ones: a clear case passes at the first, a doubtful one needs
-# more, and only the last look can reject. Against the best of 1,000 noise candidates this has a power of 0.95.
-LOOKS = (1, 4, 16)
+# more, and only the last look can reject. Against the best of 1,000 noise candidates this has a power of 0.96.
+LOOKS = (1, 2, 4, 8, 16)
 DOUBT = 0.25  # p value below which the next look is taken
 _FRESH_BASE = 2**61  # far from official and training seeds
 
