@@ -60,7 +60,7 @@ def _facts(standings: TaskStandings) -> str:
         ("null rule, loss", f"{task.null_loss:.4g}"),
         (f"{task.reference_rule}, loss", f"{task.reference_loss:.4g}"),
         ("score", "linear in the loss" if task.score_scale == "linear" else "logarithmic in the loss"),
-        *([] if task.blind_loss is None else [("counts below, loss", f"{task.blind_loss:.4g}")]),
+        *([] if task.blind_loss is None else [("best uninformed rule, loss", f"{task.blind_loss:.4g}")]),
         ("version", f'<code title="{task.spec_hash}">{task.spec_hash[:12]}</code>'),
     ]
     return '<dl class="facts">' + "".join(f"<div><dt>{escape(k)}</dt><dd>{v}</dd></div>" for k, v in facts) + "</dl>"
