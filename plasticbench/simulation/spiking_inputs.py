@@ -34,6 +34,8 @@ class InputProcesses(NamedTuple):
     signal_index: np.ndarray  # (n,) int64: which signal of that stream
     signal_decay: np.ndarray  # (n,) float64: per step
     refractory: np.ndarray  # (n,) int64: steps without a spike after one
+    skip: np.ndarray  # (n,) float64: afferents skipped per logarithm of a draw; 0 where the probability changes
+    none_below: np.ndarray  # (n,) float64: a draw below it skips every afferent, no logarithm needed
 
 
 class InputState(NamedTuple):
@@ -53,10 +55,11 @@ def input_processes(network: SpikingNetwork) -> InputProcesses:
                 p = process.rate_hz * network.dt_s
                 stream = stream_id(f"input/{source.name}/{k}")
                 start, stop = max(0, process.start_step), min(FOREVER, process.stop_step)
-                rows.append((group, process.first, process.count, start, stop, stream, p, 0.0, 0, 0, 0.0, 0))
+                where = (group, process.first, process.count, start, stop, stream)
+                rows.append((*where, p, 0.0, 0, 0, 0.0, 0, *_skips(p, process.count)))
         else:
             rows.extend(_modulated(source, group, network.dt_s))
-    kinds = [np.int64] * 6 + [np.float64] * 2 + [np.int64] * 2 + [np.float64, np.int64]
+    kinds = [np.int64] * 6 + [np.float64] * 2 + [np.int64] * 2 + [np.float64, np.int64] + [np.float64] * 2
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return InputProcesses(*(np.array(c, dtype=kind) for c, kind in zip(columns, kinds, strict=True)))
 
@@ -68,8 +71,16 @@ def _modulated(source: ModulatedSource, group: int, dt_s: float):
         yield (
             group, k * count, count, 0, FOREVER, stream_id(f"input/{source.name}/{k}"),
             source.gain * source.base_rate_hz * dt_s, source.gain * source.signal_rate_hz * dt_s,
-            signal, k, math.exp(-dt_s / source.tau_signal_s), round(source.refractory_s / dt_s),
+            signal, k, math.exp(-dt_s / source.tau_signal_s), round(source.refractory_s / dt_s), 0.0, 0.0,
         )  # fmt: skip
+
+
+def _skips(probability: float, count: int) -> tuple[float, float]:
+    """`skip` and `none_below` of a process of constant probability; the bound is low by far more than rounding."""
+    if not 0.0 < probability < 1.0:
+        return 0.0, 0.0
+    log_silent = math.log1p(-probability)
+    return 1.0 / log_silent, math.exp(count * log_silent) * (1 - 1e-9)
 
 
 def input_state(network: SpikingNetwork) -> InputState:
@@ -84,7 +95,7 @@ def draw_process(seed, t, k, processes, state, spikes, n):
     """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
     if t < processes.start[k] or t >= processes.stop[k]:
         return n
-    p = processes.probability[k]
+    p, skip = processes.probability[k], processes.skip[k]
     modulated = processes.modulation[k] > 0.0
     if modulated:
         index = t * 1024 + processes.signal_index[k]
@@ -92,14 +103,16 @@ def draw_process(seed, t, k, processes, state, spikes, n):
         signal = noise - (noise - state.signal[k]) * processes.signal_decay[k]
         state.signal[k] = signal
         p = min(p + max(0.0, processes.modulation[k] * signal), 0.999)
+        skip = 1.0 / math.log1p(-p)
     if p <= 0.0:
         return n
-    scale = 1.0 / math.log1p(-p)
     group, i = processes.source[k], -1
     counter = t << _DRAWS_PER_STEP
     while True:
         for u in uniform_pair_at(seed, processes.stream[k], counter):
-            i += 1 + int(min(math.log(u) * scale, 4e9))
+            if u < processes.none_below[k]:
+                return n
+            i += 1 + int(min(math.log(u) * skip, 4e9))
             if i >= processes.n_afferents[k]:
                 return n
             afferent = processes.first[k] + i
