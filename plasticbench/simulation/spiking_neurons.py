@@ -13,12 +13,12 @@ import numpy as np
 
 from ..networks.neurons import AdaptiveLIF, ConductanceLIF
 from ..networks.spiking import SpikingNetwork
-from .compiled import compiled
+from .compiled import compiled, compiled_inline
 
 CONDUCTANCE_LIF, ADAPTIVE_LIF = 0, 1
 NOT_A_NUMBER = -1  # returned instead of a number of spikes when a voltage is NaN
 _TINY = 1e-30  # conductances below it are set to 0 now and then: denormal numbers are slow
-_BLOCK = 128  # neurons looked at together for a spike: few of them have one
+_BLOCK, _SMALL_BLOCK = 128, 8  # neurons looked at together for a spike: few of them have one
 
 # Columns of the constants of a population.
 STEP, REST, THRESHOLD, E_EXC, E_INH, DECAY_EXC, DECAY_INH, REFRACTORY = range(8)
@@ -92,16 +92,27 @@ def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
         _flush(g_exc)
         _flush(g_inh)
     n, again = 0, np.int32(now + np.int32(c[REFRACTORY]) + 1)
-    whole = len(v) // _BLOCK * _BLOCK
+    whole, most = len(v) // _BLOCK * _BLOCK, len(v) // _SMALL_BLOCK * _SMALL_BLOCK
     for first in range(0, whole, _BLOCK):
-        above = False
-        for k in range(_BLOCK):  # without a branch, so that it vectorises
-            above = above | (not v[first + k] <= threshold)
-        if above:
+        if _any_above(v, first, _BLOCK, threshold):
             n = _reset(first, first + _BLOCK, v, threshold, rest, ready, again, spikes, n)
             if n == NOT_A_NUMBER:
                 return n
-    return _reset(whole, len(v), v, threshold, rest, ready, again, spikes, n)
+    for first in range(whole, most, _SMALL_BLOCK):
+        if _any_above(v, first, _SMALL_BLOCK, threshold):
+            n = _reset(first, first + _SMALL_BLOCK, v, threshold, rest, ready, again, spikes, n)
+            if n == NOT_A_NUMBER:
+                return n
+    return _reset(most, len(v), v, threshold, rest, ready, again, spikes, n)
+
+
+@compiled_inline
+def _any_above(v, first, count, threshold):
+    """Whether one of these is above or NaN; without a branch, so that a constant count vectorises."""
+    above = False
+    for k in range(count):
+        above = above | (not v[first + k] <= threshold)
+    return above
 
 
 @compiled
