@@ -82,7 +82,9 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters):
     """Spikes arrive; plastic pathways learn, unless `learning` is False; traces count and decay."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
-        arrivals = steps.spikes_of(t - row[steps.DELAY] + len(ring.n_spikes), row[steps.PRE], ring)
+        arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
+        if len(arrivals) == 0 and row[steps.PLASTIC] < 0:
+            continue
         first_row = wiring.row_first[pathway]
         row_start = wiring.row_start[first_row : first_row + row[steps.N_PRE] + 1]
         a, b = layout.first[row[steps.POST]], layout.first[row[steps.POST] + 1]
@@ -148,6 +150,6 @@ def finish_step(t, layout, plastic, ring, log):
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
         if row[steps.PLASTIC] >= 0:
-            arrivals = steps.spikes_of(t - row[steps.DELAY] + len(ring.n_spikes), row[steps.PRE], ring)
+            arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
             steps.advance_traces(row[steps.PLASTIC], arrivals, steps.spikes_of(t, row[steps.POST], ring), plastic)
     return steps.record(t, layout, ring, log)

@@ -102,7 +102,7 @@ def transmit(t, learning, layout, wiring, n, plastic, ring, parameters, tangents
     """Spikes arrive at every pathway; plastic ones learn, unless `learning` is False."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
-        arrivals = steps.spikes_of(t - row[steps.DELAY] + len(ring.n_spikes), row[steps.PRE], ring)
+        arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
         first_row, k = wiring.row_first[pathway], row[steps.PLASTIC]
         row_start = wiring.row_start[first_row : first_row + row[steps.N_PRE] + 1]
         if k < 0:

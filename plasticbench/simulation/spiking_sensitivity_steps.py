@@ -58,7 +58,7 @@ def step_neurons(t, c, a, b, n, spikes, tangents):
 @compiled_inline
 def emit(t, seed, layout, processes, n, inputs, ring, tangents):
     """As `spiking_steps.emit`."""
-    slot = t % len(ring.n_spikes)
+    slot = steps.slot_of(t, ring)
     for q in range(len(layout.model)):
         spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
         found = step_neurons(t, layout.constants[q], layout.first[q], layout.first[q + 1], n, spikes, tangents)

@@ -39,7 +39,7 @@ class PlasticState(NamedTuple):
 class Ring(NamedTuple):
     """The spikes of the last steps."""
 
-    n_spikes: np.ndarray  # (n_slots, n_groups) int64
+    n_spikes: np.ndarray  # (n_slots, n_groups) int64; the number of slots is a power of two
     spikes: np.ndarray  # (n_slots, capacity), neuron within its group
     first: np.ndarray  # (n_groups + 1,) int64: a group's place in a slot
 
@@ -125,7 +125,7 @@ def make_plastic(network: SpikingNetwork, wiring: Wiring, taus_s: list[dict[str,
 
 def make_ring(network: SpikingNetwork) -> Ring:
     """Empty."""
-    n_slots = max((pathway.delay_steps for pathway in network.pathways), default=0) + 1
+    n_slots = 1 << max((pathway.delay_steps for pathway in network.pathways), default=0).bit_length()
     capacity = [
         max(group.size, sum(process.count for process in group.processes))
         if isinstance(group, PoissonSource)

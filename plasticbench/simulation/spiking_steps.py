@@ -66,9 +66,15 @@ def advance_traces(k, arrivals, fired, plastic):
 
 
 @compiled_inline
+def slot_of(t, ring):
+    """Where the ring keeps step t, also a negative one; a division would be slow."""
+    return t & (len(ring.n_spikes) - 1)
+
+
+@compiled_inline
 def spikes_of(t, group, ring):
     """Indices of the neurons or afferents of a group that spiked at step t, within the group."""
-    slot = t % len(ring.n_spikes)
+    slot = slot_of(t, ring)
     a = ring.first[group]
     return ring.spikes[slot, a : a + ring.n_spikes[slot, group]]
 
@@ -76,7 +82,7 @@ def spikes_of(t, group, ring):
 @compiled_inline
 def emit_inputs(t, seed, layout, processes, inputs, ring):
     """Sources spike."""
-    slot = t % len(ring.n_spikes)
+    slot = slot_of(t, ring)
     for q in range(len(layout.model), len(layout.first) - 1):
         ring.n_spikes[slot, q] = 0
     for k in range(len(processes.first)):
@@ -88,7 +94,7 @@ def emit_inputs(t, seed, layout, processes, inputs, ring):
 @compiled_inline
 def emit(t, seed, layout, processes, n, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
-    slot = t % len(ring.n_spikes)
+    slot = slot_of(t, ring)
     for q in range(len(layout.model)):
         a, b = layout.first[q], layout.first[q + 1]
         spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
@@ -114,7 +120,7 @@ def fetch_rows(t, layout, wiring, plastic, ring):
         row = layout.pathway[pathway]
         first_row = wiring.row_first[pathway]
         k = row[PLASTIC]
-        for j in spikes_of(t - row[DELAY] + len(ring.n_spikes), row[PRE], ring):
+        for j in spikes_of(t - row[DELAY], row[PRE], ring):
             first, last = wiring.row_start[first_row + j], wiring.row_start[first_row + j + 1]
             for s in range(first, last + 31, 32):
                 prefetch(wiring.target, min(s, last))
@@ -143,7 +149,7 @@ def fetch_columns(t, layout, wiring, ring):
 @compiled_inline
 def record(t, layout, ring, log):
     """Update the watched population's rate and the spike log; the status."""
-    found = ring.n_spikes[t % len(ring.n_spikes), log.watched]
+    found = ring.n_spikes[slot_of(t, ring), log.watched]
     log.rate_hz[0] = log.rate_hz[0] * log.decay + found * log.hz_per_spike
     log.rates[t], log.spikes[t] = log.rate_hz[0], found
     for q in range(len(layout.first) - 1):
