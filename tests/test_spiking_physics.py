@@ -17,6 +17,7 @@ from plasticbench.networks.spiking import (
     SpikingPathway,
 )
 from plasticbench.simulation.spiking_inputs import draw_steps, input_processes, input_state
+from plasticbench.simulation.spiking_neurons import NOT_A_NUMBER, neuron_constants, neuron_state, step_conductance_lif
 from plasticbench.simulation.spiking_wiring import draw_wiring
 
 ALL = RandomConnections(1.0)
@@ -105,6 +106,29 @@ def test_any_step_of_a_poisson_source_can_be_drawn_on_its_own():
     whole = np.stack(input_steps(network, 5, 2000))
     part = np.stack(draw_steps(5, 1200, 1300, input_processes(network), input_state(network)))
     assert np.array_equal(part, whole[:, (whole[0] >= 1200) & (whole[0] < 1300)])
+
+
+@pytest.mark.parametrize("rate_hz", [0.5, 20.0, 1000.0])
+def test_the_bound_that_spares_logarithms_changes_no_input_spike(rate_hz):
+    source = PoissonSource("in", 40, (PoissonProcess(0, 40, rate_hz),))
+    network = SpikingNetwork((Population("e", 1, ConductanceLIF()),), (source,), ())
+    bounded = input_processes(network)
+    assert 0.0 < bounded.none_below[0] < 1.0
+    unbounded = bounded._replace(none_below=np.zeros(1))
+    drawn = (draw_steps(6, 0, 20_000, p, input_state(network)) for p in (bounded, unbounded))
+    assert np.array_equal(*map(np.stack, drawn))
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 100, 128, 137, 263])
+def test_a_neuron_fires_or_blows_up_wherever_it_lies(size):
+    network = SpikingNetwork((Population("e", size, ConductanceLIF()),), (), ())
+    _, (constants,) = neuron_constants(network, np.float32)
+    for i in range(size):
+        for voltage, found in ((-0.04, 1), (np.nan, NOT_A_NUMBER)):
+            n, spikes = neuron_state(network, np.float32), np.zeros(size, np.uint16)
+            n.v[i] = voltage
+            assert step_conductance_lif(1, constants, n.v, n.g_exc, n.g_inh, n.ready, spikes) == found
+            assert found != 1 or (spikes[0] == i and n.v[i] == np.float32(-0.06))
 
 
 def test_modulated_afferents_fire_at_37_hz_and_never_within_the_refractory_time():
