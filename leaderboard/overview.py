@@ -48,7 +48,8 @@ def board_page(tracks: Sequence[TrackStandings], tables: dict[str, TaskStandings
         parts.append(f"<h2>{escape(track.track.capitalize())} track</h2><p>{escape(words)}</p>{_matrix(track)}")
     parts.append(
         '<p class="small muted">A cell is the score: 0 as the null rule (frozen weights), 1 as the task’s '
-        f"reference rule. {_overall_words(tracks)}Empty: not measured, or not verified.</p>"
+        "reference rule. Rows are ordered by the number of tasks on which a rule is first, or tied for it, then by its "
+        f"mean score on the tasks that it lived. {_overall_words(tracks)}Empty: not measured, or not verified.</p>"
     )
     return page("plasticbench: a board of synaptic plasticity rules", "\n".join(parts), 0, "Board")
 
@@ -70,7 +71,7 @@ def _matrix(track: TrackStandings) -> str:
     tasks = [task for task in track.tasks if any(task.id in row.standings for row in track.rows)]
     header += [(task_slug(task.id).removesuffix("-v0"), "num") for task in tasks]
     rows = []
-    for row in track.rows:
+    for row in sorted(track.rows, key=lambda row: (-row.n_first, -row.mean_score)):
         slug = entry_slug(row.name, row.rule_hash)
         cells = [(f'<a href="rules/{escape(slug)}.html">{escape(row.name)}</a>', row.name)]
         if complete:

@@ -75,6 +75,17 @@ class TrackRow:
     rank: tuple[int, int] | None = None
     group: tuple[str, ...] = ()
 
+    @property
+    def n_first(self) -> int:
+        """On how many tasks it is first, or tied with the first."""
+        return sum(standing.rank is not None and standing.rank[0] == 1 for standing in self.standings.values())
+
+    @property
+    def mean_score(self) -> float:
+        """Mean floored score over the tasks that it lived, however many."""
+        scores = [max(standing.score, SCORE_FLOOR) for standing in self.standings.values()]
+        return sum(scores) / len(scores)
+
 
 @dataclass(frozen=True)
 class TrackStandings:
@@ -162,13 +173,8 @@ def track_standings(board: Board, track: str, tables: dict[str, TaskStandings] |
     ]
     complete = [row for row in rows if len(row.standings) == len(tasks)]
     partial = [row for row in rows if len(row.standings) < len(tasks)]
-    partial.sort(key=lambda row: (-len(row.standings), -_mean_floored(row), row.name, row.rule_hash))
+    partial.sort(key=lambda row: (-len(row.standings), -row.mean_score, row.name, row.rule_hash))
     return TrackStandings(track, tasks, (*_overall(tasks, complete), *partial))
-
-
-def _mean_floored(row: TrackRow) -> float:
-    scores = [max(standing.score, SCORE_FLOOR) for standing in row.standings.values()]
-    return sum(scores) / len(scores)
 
 
 def _overall(tasks: tuple[TaskLike, ...], rows: list[TrackRow]) -> list[TrackRow]:

@@ -94,6 +94,16 @@ def test_there_is_a_page_for_every_task_and_every_rule(site, catalogue):
         assert catalogue.load_rule(path).name == path.stem.rsplit("-", 1)[0]
 
 
+def test_a_rule_that_is_best_at_something_stands_above_one_that_is_bad_at_everything(tmp_path, catalogue):
+    for task_id, rules in ((SMALL, {"bad": 0.9, "specialist": 0.2}), (OTHER, {"bad": 0.9, "good": 0.3})):
+        for name, base in rules.items():
+            put(tmp_path, catalogue, rule_json(name, base), task_id)
+    board = open_board(tmp_path / "board", catalogue)
+    text = (write_site(board, tmp_path / "site").parent / "index.html").read_text()
+    names = re.findall(r'href="rules/([a-z]+)-', text)
+    assert names == ["specialist", "good", "bad"]
+
+
 class _Links(HTMLParser):
     def __init__(self):
         super().__init__()
