@@ -112,13 +112,12 @@ def rules_page(rules: Sequence[RuleOnBoard]) -> str:
     cards = []
     for found in rules:
         ranked = [s for s in found.standings if s.rank is not None]
-        wins = sum(s.rank is not None and s.rank[0] == 1 for s in ranked)
+        wins = sum(s.is_first for s in ranked)
         told = f"{len(ranked)} task{'s' * (len(ranked) != 1)}" if ranked else "not ranked yet"
         told += f", first or tied on {wins}" if wins else ""
-        source = found.rule.reference.split(";")[0].split(", doi")[0]
         cards.append(
             f'<a class="card rule" href="rules/{escape(found.slug)}.html">{thumbnail(found.rule)}'
-            f"<h3>{escape(found.rule.name)}</h3><p>{escape(source[:110])}</p>"
+            f"<h3>{escape(found.rule.name)}</h3><p>{escape(found.rule.citation[:110])}</p>"
             f'<span class="small muted">{escape(found.rule.kind)} · {told}</span></a>'
         )
     return page(

@@ -46,6 +46,11 @@ class Standing:
         return self.entry.data["rule"]
 
     @property
+    def is_first(self) -> bool:
+        """No other rule is better: it is first, or tied for it."""
+        return self.rank is not None and self.rank[0] == 1
+
+    @property
     def cost(self) -> int | None:
         """Lifetimes that the learner spent; 0 for a rule that nobody trained, None where not said."""
         provenance = self.entry.provenance
@@ -62,6 +67,20 @@ class TaskStandings:
     ranked: tuple[Standing, ...]
     unranked: tuple[Standing, ...]  # self-reported first, then stale and rejected
 
+    @property
+    def verdict(self) -> str:
+        """What the table comes to, in two sentences; empty where nothing is ranked."""
+        first = [row.name for row in self.ranked if row.is_first]
+        if not first:
+            return ""
+        *others, last = first
+        best = f"No rule is better than {', '.join(others)} and {last}." if others else f"Best: {last}."
+        blind = self.task.blind_loss
+        bar = self.task.null_loss if blind is None else blind
+        learns = sum(row.loss_interval[1] < bar for row in self.ranked)
+        ignorant = "frozen weights" if blind is None else "the best rule that knows nothing"
+        return f"{best} {learns} of {len(self.ranked)} beat {ignorant} (loss {bar:.4g}) beyond doubt."
+
 
 @dataclass(frozen=True)
 class TrackRow:
@@ -77,8 +96,8 @@ class TrackRow:
 
     @property
     def n_first(self) -> int:
-        """On how many tasks it is first, or tied with the first."""
-        return sum(standing.rank is not None and standing.rank[0] == 1 for standing in self.standings.values())
+        """On how many tasks it is first, or tied for it."""
+        return sum(standing.is_first for standing in self.standings.values())
 
     @property
     def mean_score(self) -> float:
@@ -182,14 +201,13 @@ def _overall(tasks: tuple[TaskLike, ...], rows: list[TrackRow]) -> list[TrackRow
         return []
     rows = sorted(rows, key=lambda row: (row.name, row.rule_hash))
     total = np.zeros((len(rows), statistics.RESAMPLES))
-    overall = np.zeros(len(rows))
     for task in tasks:
         losses = np.stack([row.standings[task.id].entry.measured(task.spec_hash)[0] for row in rows])
         means = statistics.resampled_means(losses, stream=f"bootstrap {task.id}")  # tasks are independent
         total += np.maximum(np.vectorize(task.score)(means), SCORE_FLOOR)
-        overall += [max(row.standings[task.id].score, SCORE_FLOOR) for row in rows]
     fewest = min(standing.n_lifetimes for row in rows for standing in row.standings.values())
-    result = ranking.compare(-overall / len(tasks), -total / len(tasks), statistics.tail_probability(fewest))
+    overall = np.array([row.mean_score for row in rows])
+    result = ranking.compare(-overall, -total / len(tasks), statistics.tail_probability(fewest))
     return [
         TrackRow(
             rule_hash=rows[i].rule_hash,

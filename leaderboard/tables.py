@@ -34,7 +34,7 @@ def _task_text(table: TaskStandings) -> str:
     lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
     header = ("rank", "group", "rule", "score", "95 %", "loss", "mid 50 %", "blow-ups", "learned in", "learner")
     if table.ranked:
-        lines.append(text_table(header, [_cells(standing) for standing in table.ranked]))
+        lines += [text_table(header, [_cells(standing) for standing in table.ranked]), table.verdict]
     else:
         lines.append("no verified entry")
     for state in ("self-reported", "stale", "rejected"):
@@ -94,7 +94,7 @@ def _track_text(table: TrackStandings) -> list[str]:
         for row in rows
         if row.interval is not None
     ]
-    title = f"track {table.track}: mean score over its {len(table.tasks)} tasks"
+    title = f"track {table.track}: mean score over its {len(table.tasks)} tasks, of the rules that lived through all"
     return [title + "\n" + text_table(("rank", "group", "rule", "score", "95 %"), cells)]
 
 

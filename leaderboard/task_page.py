@@ -87,10 +87,14 @@ def _ranking(standings: TaskStandings) -> str:
         )
         for row in standings.ranked
     ]
-    return table(header, rows, "wraps") + (
-        '<p class="small muted">Rules that share a letter are not told apart by their common lifetimes (paired '
-        "bootstrap, 95&nbsp;%); a rank is the range that this leaves. “Middle half” is the mean of the middle half of "
-        "the lifetimes.</p>"
+    return (
+        f"<p>{escape(standings.verdict)}</p>"
+        + table(header, rows, "wraps")
+        + (
+            '<p class="small muted">Rules that share a letter are not told apart by their common lifetimes (paired '
+            "bootstrap, 95&nbsp;%); a rank is the range that this leaves. “Middle half” is the mean of the middle half "
+            "of the lifetimes.</p>"
+        )
     )
 
 

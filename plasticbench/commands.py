@@ -57,7 +57,7 @@ def run_list(arguments: Namespace) -> None:
     print("\nrules")
     width = max(map(len, known_rules()))
     for name, rule in known_rules().items():
-        print(f"  {name:<{width}}  {rule.reference.split(';')[0][:100]}")
+        print(f"  {name:<{width}}  {rule.citation}")
     print(f"\nlearners  {', '.join(sorted(registry.learners()))}, or module:Class of your own")
     print(f"families  {', '.join(sorted(families()))}")
 
@@ -115,12 +115,17 @@ def run_evaluate(arguments: Namespace) -> None:
 def describe_result(result: Result) -> str:
     """A few lines that a person reads."""
     task = result.specification
-    reference = f"{task.reference_rule} {task.reference_loss:.5g}"
+    known = {
+        "null rule": task.null_loss,
+        "best uninformed rule": task.blind_loss,
+        task.reference_rule: task.reference_loss,
+    }
+    compared = ", ".join(f"{name} {loss:.5g}" for name, loss in known.items() if loss is not None)
     n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
     interval = "{:z.4f} to {:z.4f}".format(*result.score_interval)
     lines = [
         f"{result.rule.name} on {result.task}: {n} lifetimes, {blown} blew up ({result.engine} engine)",
-        f"  loss   {result.loss:.5g}   (null rule {task.null_loss:.5g}, {reference})",
+        f"  loss   {result.loss:.5g}   ({compared})",
         f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
     ]
     lines += [f"  {name}  {sum(values) / n:.5g} (mean)" for name, values in result.metrics.items()]

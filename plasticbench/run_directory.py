@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,9 @@ class RunDirectory:
         torch.save({**content, "history_rows": self._n_rows}, buffer)
         write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
 
-    def finish(self, rule: Rule) -> None:
-        """Write the learned rule and the learning curve."""
-        write_bytes(self.path / "learning_curve.png", learning_curve(self.history))
+    def finish(self, rule: Rule, known_losses: Mapping[str, float]) -> None:
+        """Write the learned rule, and the learning curve beside the losses of known rules."""
+        write_bytes(self.path / "learning_curve.png", learning_curve(self.history, known_losses))
         rule.save(self.path / "rule.json")
 
     def _load_checkpoint(self) -> dict[str, Any] | None:
@@ -103,8 +104,8 @@ def _deciding(value: Any) -> Any:
     return {k: v for k, v in value.items() if k != "workers"} if isinstance(value, dict) else value
 
 
-def learning_curve(history: list[dict[str, float]]) -> bytes:
-    """PNG of the logged loss against lifetimes and against seconds."""
+def learning_curve(history: list[dict[str, float]], known_losses: Mapping[str, float]) -> bytes:
+    """PNG of the logged loss against lifetimes and against seconds, with a line for each of the known losses."""
     figure = Figure(figsize=(8, 3.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     rows = [row for row in history if "loss" in row]
@@ -116,6 +117,9 @@ def learning_curve(history: list[dict[str, float]]) -> bytes:
         strict=True,
     ):
         axes.plot([row[x] for row in rows], losses, color="#1f6feb", lw=1.2)
+        for name, loss in known_losses.items():
+            axes.axhline(loss, color="#666666", lw=1.0, ls="--")
+            axes.annotate(name, (1, loss), (-2, 3), ("axes fraction", "data"), "offset points", ha="right")
         axes.set(xlabel=label, ylabel="training loss (mean of a fresh batch)" if x == "lifetimes" else "")
         if losses and min(losses) > 0:
             axes.set_yscale("log")

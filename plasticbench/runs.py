@@ -59,7 +59,7 @@ def learn(
         rule = instance.learn(problem)
         if not isinstance(rule, Rule):
             raise PlasticbenchError(f"learner: {name!r} returned {type(rule).__name__}, not a rule")
-        run.finish(rule)
+        run.finish(rule, {"no plasticity": task.null_loss, task.reference_rule: task.reference_loss})
     learned = {
         "learner": name,
         "options": options or {},

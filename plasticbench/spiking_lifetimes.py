@@ -17,7 +17,7 @@ from .networks.spiking import TRACES
 from .rules.batch import PathwayStructure, Structure
 from .simulation.spiking import SpikingLife
 from .simulation.spiking_cpu import Lifetime, kernel_of
-from .simulation.spiking_steps import ALIVE, NOT_FINITE
+from .simulation.spiking_steps import ALIVE, NOT_FINITE, slot_of
 from .simulation.spiking_wiring import draw_wiring
 from .spiking_render import N_RASTER, N_WEIGHT_BINS
 from .task import Outcome
@@ -195,7 +195,7 @@ class _Stepped:
 
     def _spikes_of(self, group: int, t: int) -> np.ndarray:
         ring = self.lifetime.ring
-        slot, first = t % len(ring.n_spikes), ring.first[group]
+        slot, first = slot_of.py_func(t, ring), ring.first[group]
         return ring.spikes[slot, first : first + ring.n_spikes[slot, group]]
 
     def observe(self) -> dict[str, dict[str, np.ndarray]]:

@@ -66,6 +66,11 @@ class Rule:
         kinds = {pathway.kind for pathway in self.pathways.values()} - {"any"}
         return kinds.pop() if kinds else "any"
 
+    @property
+    def citation(self) -> str:
+        """The first source that `reference` names, without its DOI."""
+        return self.reference.split(";")[0].split(", doi")[0]
+
     def for_pathway(self, pathway: str) -> PathwayRule | None:
         """The rule of a task's pathway, or None where it stays frozen."""
         return self.pathways.get(pathway, self.pathways.get(EVERY_PATHWAY))

@@ -93,31 +93,28 @@ def step_conductance_lif(t, c, v, g_exc, g_inh, ready, spikes):
         _flush(g_inh)
     n, again = 0, np.int32(now + np.int32(c[REFRACTORY]) + 1)
     whole, most = len(v) // _BLOCK * _BLOCK, len(v) // _SMALL_BLOCK * _SMALL_BLOCK
-    for first in range(0, whole, _BLOCK):
-        if _any_above(v, first, _BLOCK, threshold):
-            n = _reset(first, first + _BLOCK, v, threshold, rest, ready, again, spikes, n)
-            if n == NOT_A_NUMBER:
-                return n
-    for first in range(whole, most, _SMALL_BLOCK):
-        if _any_above(v, first, _SMALL_BLOCK, threshold):
-            n = _reset(first, first + _SMALL_BLOCK, v, threshold, rest, ready, again, spikes, n)
-            if n == NOT_A_NUMBER:
-                return n
+    n = _reset_blocks(_BLOCK, 0, whole, v, threshold, rest, ready, again, spikes, n)
+    n = _reset_blocks(_SMALL_BLOCK, whole, most, v, threshold, rest, ready, again, spikes, n)
     return _reset(most, len(v), v, threshold, rest, ready, again, spikes, n)
 
 
 @compiled_inline
-def _any_above(v, first, count, threshold):
-    """Whether one of these is above or NaN; without a branch, so that a constant count vectorises."""
-    above = False
-    for k in range(count):
-        above = above | (not v[first + k] <= threshold)
-    return above
+def _reset_blocks(block, start, stop, v, threshold, rest, ready, again, spikes, n):
+    """`_reset`, only of the blocks in which a neuron is above the threshold, or NaN."""
+    for first in range(start, stop, block):
+        above = False
+        for k in range(block):  # without a branch and of constant length, so that it vectorises
+            above = above | (not v[first + k] <= threshold)
+        if above:
+            n = _reset(first, first + block, v, threshold, rest, ready, again, spikes, n)
+    return n
 
 
 @compiled
 def _reset(first, last, v, threshold, rest, ready, again, spikes, n):
-    """Reset neurons first..last-1 that are above the threshold; the new number of spikes, or NOT_A_NUMBER."""
+    """Reset neurons first..last-1 that are above the threshold; the new number of spikes. NOT_A_NUMBER stays."""
+    if n == NOT_A_NUMBER:
+        return n
     for i in range(first, last):
         if not v[i] <= threshold:
             if v[i] != v[i]:
