@@ -77,9 +77,12 @@ class TaskStandings:
         best = f"No rule is better than {', '.join(others)} and {last}." if others else f"Best: {last}."
         blind = self.task.blind_loss
         bar = self.task.null_loss if blind is None else blind
-        learns = sum(row.loss_interval[1] < bar for row in self.ranked)
+        below = sum(row.loss_interval[1] < bar for row in self.ranked)
         ignorant = "frozen weights" if blind is None else "the best rule that knows nothing"
-        return f"{best} {learns} of {len(self.ranked)} beat {ignorant} (loss {bar:.4g}) beyond doubt."
+        return (
+            f"{best} {below} of {len(self.ranked)} have their whole 95 % interval below the loss of "
+            f"{ignorant} ({bar:.4g})."
+        )
 
 
 @dataclass(frozen=True)

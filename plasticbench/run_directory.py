@@ -119,7 +119,9 @@ def learning_curve(history: list[dict[str, float]], known_losses: Mapping[str, f
         axes.plot([row[x] for row in rows], losses, color="#1f6feb", lw=1.2)
         for name, loss in known_losses.items():
             axes.axhline(loss, color="#666666", lw=1.0, ls="--")
-            axes.annotate(name, (1, loss), (-2, 3), ("axes fraction", "data"), "offset points", ha="right")
+            background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+            where = (1, loss), (-2, 4), ("axes fraction", "data"), "offset points"
+            axes.annotate(name, *where, ha="right", bbox=background)
         axes.set(xlabel=label, ylabel="training loss (mean of a fresh batch)" if x == "lifetimes" else "")
         if losses and min(losses) > 0:
             axes.set_yscale("log")

@@ -51,9 +51,10 @@ def test_the_verdict_names_the_first_and_counts_those_that_learn(tmp_path, catal
     null_loss = catalogue.tasks[SMALL].null_loss
     rules = [rule_json("best", 0.1), rule_json("worse", 0.3), rule_json("useless", null_loss + 0.5)]
     alone = task_standings(fill(tmp_path, catalogue, rules), SMALL).verdict
-    assert alone == f"Best: best. 2 of 3 beat frozen weights (loss {null_loss:.4g}) beyond doubt."
+    interval = "have their whole 95\N{NO-BREAK SPACE}% interval below the loss of frozen weights"
+    assert alone == f"Best: best. 2 of 3 {interval} ({null_loss:.4g})."
     tied = task_standings(fill(tmp_path, catalogue, [rule_json("twin", 0.1)]), SMALL).verdict
-    assert tied.startswith("No rule is better than best and twin. 3 of 4 beat")
+    assert tied.startswith("No rule is better than best and twin. 3 of 4 have")
 
 
 def test_one_unbounded_failure_does_not_decide_a_track(tmp_path):
