@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.learning import Problem
+from plasticbench.learning.problem import Problem
 from plasticbench.rules import Family
-from plasticbench.task import Outcome, Task
+from plasticbench.tasks.outcome import Outcome
+from plasticbench.tasks.task import Task
 
 _PATIENCE_S = 10.0  # for a cluster's first answer
 _PARTS_PER_WORKER = 4  # small enough that actors finish together: blown-up lifetimes are short

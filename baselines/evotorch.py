@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.learning import Problem
+from plasticbench.learning.problem import Problem
 from plasticbench.rules import Rule
 from plasticbench.simulation.random import Stream
 from plasticbench.simulation.threads import one_torch_thread

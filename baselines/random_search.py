@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from plasticbench.learning import Problem
+from plasticbench.learning.problem import Problem
 from plasticbench.rules import Rule
 
 

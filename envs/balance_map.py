@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from plasticbench.errors import RuleError
-from plasticbench.rule_map import RuleMap, RuleMapPoint
 from plasticbench.rules import Family, Rule
+from plasticbench.tasks.rule_map import RuleMap, RuleMapPoint
 
 AFFERENT_HZ = 37.3  # mean rate of an afferent at an input gain of 1, its refractoriness included
 

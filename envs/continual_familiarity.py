@@ -14,14 +14,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET, LifeHistory
 from plasticbench.errors import PlasticbenchError
-from plasticbench.losses import binary_cross_entropy
 from plasticbench.networks.rate import RateNetwork
-from plasticbench.rate_task import Lifetime, RateTask
-from plasticbench.registry import register
-from plasticbench.render import MUTED, PLASTIC, TARGET, LifeHistory
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate import RateRecording
+from plasticbench.simulation.rate.lives import RateRecording
+from plasticbench.tasks.losses import binary_cross_entropy
+from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.registry import register
 
 REFERENCE = "Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.009"
 OFFICIAL_INTERVALS = (1, 3, 5, 8, 14, 20)

@@ -15,17 +15,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from plasticbench.losses import rate_deviation
+from plasticbench.drawing.lives import LifeHistory
+from plasticbench.drawing.spiking import draw_balance_life
 from plasticbench.networks.neurons import ConductanceLIF
 from plasticbench.networks.sources import ModulatedSource
 from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
-from plasticbench.registry import register
-from plasticbench.render import LifeHistory
-from plasticbench.rule_map import RuleMap
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.spiking import Snapshot, SpikingLife, SpikingRecord
-from plasticbench.spiking_render import draw_balance_life
-from plasticbench.spiking_task import SpikingTask
+from plasticbench.simulation.spiking.lives import Snapshot, SpikingLife, SpikingRecord
+from plasticbench.tasks.losses import rate_deviation
+from plasticbench.tasks.registry import register
+from plasticbench.tasks.rule_map import RuleMap
+from plasticbench.tasks.spiking_task import SpikingTask
 
 from .balance_map import balance_map
 

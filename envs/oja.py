@@ -14,12 +14,12 @@ import numpy as np
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.losses import angle_to_axis_deg, distance_to_axis
 from plasticbench.networks.rate import RateNetwork
-from plasticbench.rate_task import Lifetime, RateTask
-from plasticbench.registry import register
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate import RateRecording
+from plasticbench.simulation.rate.lives import RateRecording
+from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis
+from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.registry import register
 
 REFERENCE = (
     "Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; "

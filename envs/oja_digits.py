@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.registry import register
 from plasticbench.simulation.random import Stream
+from plasticbench.tasks.registry import register
 
 from .oja import REFERENCE, PrincipalComponentTask
 

@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from plasticbench.losses import angle_to_axis_deg, distance_to_axis, subspace_distance
 from plasticbench.networks.rate import RateNetwork
-from plasticbench.rate_task import Lifetime, RateTask
-from plasticbench.registry import register
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate import RateRecording
+from plasticbench.simulation.rate.lives import RateRecording
+from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis, subspace_distance
+from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.registry import register
 
 REFERENCE = (
     "Rubner & Tavan, Europhys. Lett. 10:693 (1989), doi:10.1209/0295-5075/10/7/015; "

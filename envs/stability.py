@@ -16,15 +16,15 @@ from typing import Any, ClassVar, Literal
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from plasticbench.losses import rate_deviation
+from plasticbench.drawing.lives import LifeHistory
+from plasticbench.drawing.spiking import draw_population_life
 from plasticbench.networks.neurons import ConductanceLIF
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
-from plasticbench.registry import register
-from plasticbench.render import LifeHistory
-from plasticbench.simulation.spiking import SpikingLife, SpikingRecord
-from plasticbench.spiking_render import draw_population_life
-from plasticbench.spiking_task import SpikingTask
+from plasticbench.simulation.spiking.lives import SpikingLife, SpikingRecord
+from plasticbench.tasks.losses import rate_deviation
+from plasticbench.tasks.registry import register
+from plasticbench.tasks.spiking_task import SpikingTask
 
 REFERENCE = (
     "Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025); "

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.rule_map import RuleMap
+from plasticbench.tasks.rule_map import RuleMap
 
 
 class TaskLike(Protocol):
@@ -87,7 +87,7 @@ class Catalogue:
 def installed() -> Catalogue:
     """The catalogue of the installed package."""
     import plasticbench
-    from plasticbench.rules.io import rule_from_json
+    from plasticbench.rules.codec import rule_from_json
 
     return Catalogue(
         tasks={task_id: plasticbench.task(task_id) for task_id in plasticbench.task_ids()},
@@ -106,7 +106,7 @@ def _check_rule(rule: Any, task: Any) -> None:
 
 
 def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
-    from plasticbench.result import hardware, versions
+    from plasticbench.evaluation.result import hardware, versions
 
     chosen = engine if engine in task.engines else "auto"
     outcome = task.run(list(rules), seeds, engine=chosen, metrics=False)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plasticbench import statistics
+from plasticbench.evaluation import statistics
 
 ROW_TOLERANCE = 1e-4  # relative, of one lifetime's loss
 MEAN_TOLERANCE = 0.1  # relative, of the mean loss

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from plasticbench.language.printing import Style
+from plasticbench.rules.equations import equation
 from plasticbench.rules.pathway import PathwayRule
-from plasticbench.rules.printing import Style, equation
 
 _GREEK = dict(
     zip(

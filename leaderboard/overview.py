@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 from string import Template
 
-from plasticbench import statistics
+from plasticbench.evaluation import statistics
 
 from . import equivalence, verification
 from .entry import entry_slug, task_slug

@@ -33,7 +33,8 @@ def populate(
     say: Callable[[str], None] = print,
 ) -> Errata:
     """Evaluate and submit every known rule on the tasks (default all), then verify what has no verdict yet."""
-    from plasticbench import evaluate, known_rules, task
+    from plasticbench import evaluate, known_rules
+    from plasticbench.tasks import task
 
     catalogue = installed()
     folder = Path(board_dir) if board_dir is not None else bundled_folder()

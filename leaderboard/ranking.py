@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plasticbench.statistics import interval, resampled_means, tail_probability
+from plasticbench.evaluation.statistics import interval, resampled_means, tail_probability
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from plasticbench.pictures import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
+from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
 
 from .catalogue import TaskLike
 from .charts import curve_plot

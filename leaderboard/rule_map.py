@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plasticbench.rule_map import RuleMap, RuleMapPoint
+from plasticbench.tasks.rule_map import RuleMap, RuleMapPoint
 
 from .entry import entry_slug
 from .page import indexed, number, prose, score_cell, table

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plasticbench import statistics
+from plasticbench.evaluation import statistics
 
 from . import ranking
 from .board import Board, open_board

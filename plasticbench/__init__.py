@@ -7,13 +7,14 @@
 
 from importlib.metadata import version as _version
 
-from .errors import BudgetExceeded, PlasticbenchError, RuleError
-from .evaluation import evaluate
-from .registry import load_tasks as _load_tasks
-from .registry import register, task, task_ids
-from .result import Result
-from .rules import Family, Rule, known_rules, load_rule, make_family
-from .task import Outcome, Task
+from plasticbench.errors import BudgetExceeded, PlasticbenchError, RuleError
+from plasticbench.evaluation.official import evaluate
+from plasticbench.evaluation.result import Result
+from plasticbench.rules import Family, Rule, known_rules, load_rule, make_family
+from plasticbench.tasks.outcome import Outcome
+from plasticbench.tasks.registry import load_tasks as _load_tasks
+from plasticbench.tasks.registry import register, task, task_ids
+from plasticbench.tasks.task import Task
 
 __version__ = _version("plasticbench")
 

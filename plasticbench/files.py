@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from .errors import PlasticbenchError, RuleError
-from .rules.io import parse_json
+from plasticbench.errors import PlasticbenchError, RuleError
+from plasticbench.language.vocabulary import shorten
 
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -58,3 +60,50 @@ def read_json(path: str | Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
         return parse_json(text)
     except RuleError as error:
         raise PlasticbenchError(f"{path}: {error}") from None
+
+
+def parse_json(content: bytes | str) -> Any:
+    """JSON, strictly: UTF-8, finite numbers, no key twice. Raises RuleError."""
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+    except RuleError:
+        raise
+    except json.JSONDecodeError as error:
+        raise RuleError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except UnicodeDecodeError:
+        raise RuleError("not JSON: the file is not UTF-8 text") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise RuleError("not JSON that can be read: nested too deeply, or a number too long") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RuleError(f"the key {shorten(twice)} stands twice in one object; keep one")
+    return unique
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise RuleError(f"{text} is not a number here; every number must be finite")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise RuleError(f"the number {shorten(text)} is too large; every number must be finite")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 40:
+        raise RuleError(f"the number {shorten(text)} is too large; at most 40 digits")
+    return int(text)

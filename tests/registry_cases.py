@@ -4,7 +4,7 @@ import functools
 
 import plasticbench
 from plasticbench.rules import Rule, known_rules, runs_on
-from plasticbench.task import Task
+from plasticbench.tasks.task import Task
 
 TASKS = plasticbench.task_ids()
 

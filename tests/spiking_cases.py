@@ -6,8 +6,8 @@ from plasticbench.networks.neurons import ConductanceLIF
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule, group_rules
-from plasticbench.simulation.spiking import SpikingLife
-from plasticbench.simulation.spiking_cpu import run_cpu
+from plasticbench.simulation.spiking.cpu_engine import run_cpu
+from plasticbench.simulation.spiking.lives import SpikingLife
 
 EVENTS = ("on_pre", "on_post")
 

@@ -5,8 +5,8 @@ from spiking_cases import doublet
 
 import plasticbench
 from plasticbench.envs.balance_map import AFFERENT_HZ
-from plasticbench.simulation.spiking_cpu import kernel_of, lifetime_of
-from plasticbench.simulation.spiking_wiring import draw_wiring
+from plasticbench.simulation.spiking.cpu_engine import kernel_of, lifetime_of
+from plasticbench.simulation.spiking.wiring import draw_wiring
 
 MINI = plasticbench.task("InhibitoryBalanceMini-v0")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import plasticbench
-from plasticbench.cli import main
+from plasticbench.command_line.cli import main
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:

@@ -15,8 +15,8 @@ import plasticbench
 from plasticbench.baselines._evotorch_search import ALGORITHMS
 from plasticbench.baselines.evotorch import EvoTorch
 from plasticbench.errors import PlasticbenchError
-from plasticbench.learning import Problem
-from plasticbench.run_directory import RunDirectory
+from plasticbench.learning.problem import Problem
+from plasticbench.learning.run_directory import RunDirectory
 from plasticbench.simulation.random import Stream
 
 POPULATION, LIFETIMES = 8, 2
@@ -192,7 +192,7 @@ def test_a_checkpoint_holds_numbers_only(tmp_path):
 
 def test_the_core_does_without_evotorch_and_ray():
     unwanted = "{'evotorch', 'ray', 'cma'}"
-    code = f"import sys, plasticbench, plasticbench.runs; assert not {unwanted} & set(sys.modules)"
+    code = f"import sys, plasticbench, plasticbench.learning; assert not {unwanted} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

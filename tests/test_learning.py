@@ -13,9 +13,9 @@ import torch
 
 import plasticbench
 from plasticbench.errors import BudgetExceeded, PlasticbenchError
-from plasticbench.learning import Problem
-from plasticbench.registry import learner, learners
-from plasticbench.runs import learn, repeat
+from plasticbench.learning.problem import Problem
+from plasticbench.learning.run import learn, repeat
+from plasticbench.tasks.registry import learner, learners
 
 TASK = "plasticbench/OjaMini-v0"
 
@@ -86,7 +86,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 
 
 def test_the_number_of_workers_may_change_on_resume(tmp_path):
-    from plasticbench.run_directory import RunDirectory
+    from plasticbench.learning.run_directory import RunDirectory
 
     RunDirectory(tmp_path, {"task": TASK, "options": {"population": 8, "workers": 2}})
     RunDirectory(tmp_path, {"task": TASK, "options": {"population": 8}}, resume=True)
@@ -106,7 +106,7 @@ def test_a_run_killed_and_resumed_ends_with_the_same_bits(tmp_path):
     settings = {"task_id": TASK, "learner": "gradient", "budget": 16 * 14, "options": {"lifetimes": 16}}
     whole = learn(out=tmp_path / "whole", **settings)
     code = textwrap.dedent(f"""
-        from plasticbench.runs import learn
+        from plasticbench.learning import learn
         learn(out={str(tmp_path / "killed")!r}, resume=True, **{settings!r})
     """)
     kills = 0

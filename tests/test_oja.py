@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import plasticbench
-from plasticbench.losses import angle_to_axis_deg, binary_cross_entropy, distance_to_axis, subspace_distance
+from plasticbench.tasks.losses import angle_to_axis_deg, binary_cross_entropy, distance_to_axis, subspace_distance
 
 MINI = plasticbench.task("OjaMini-v0")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plasticbench.cli import build_parser
+from plasticbench.command_line.cli import build_parser
 
 README = Path(__file__).parents[1] / "README.md"
 

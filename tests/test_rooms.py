@@ -16,24 +16,16 @@ ROOMS = {
     "baselines": Path(plasticbench.baselines.__file__).parent,
     "leaderboard": Path(plasticbench.leaderboard.__file__).parent,
 }
-# A module may import modules of its own layer and of those to its left.
-LAYERS = [
-    {"errors", "rules", "networks", "files"},
-    {"simulation", "losses", "statistics", "render", "spiking_render", "window", "pictures", "rule_map"},
-    {
-        "task",
-        "rate_task",
-        "rate_lifetimes",
-        "spiking_task",
-        "spiking_lifetimes",
-        "spiking_gradient",
-        "registry",
-        "env",
-        "vector_env",
-    },
-    {"result", "evaluation", "learning", "run_directory", "runs", "benchmarks", "spiking_benchmark"},
-    {"cli", "commands", "progress", "quickstart", "__main__", "__init__"},
-]
+# A folder may import those of its own layer and of the layers above it in this list.
+LAYERS = (
+    ("errors", "files", "language", "networks"),
+    ("rules",),
+    ("simulation",),
+    ("drawing",),
+    ("tasks",),
+    ("stepping", "evaluation", "learning"),
+    ("command_line", "__main__", "__init__"),
+)
 
 
 def imported_modules(path: Path, package: str) -> set[str]:
@@ -66,15 +58,42 @@ def test_the_core_imports_no_room():
             assert allowed or not (name.startswith("plasticbench.") and room in ROOMS), f"{path.name}: {name}"
 
 
-def test_the_core_imports_only_downwards():
+def edges() -> set[tuple[str, str]]:
+    """(folder, folder that one of its modules imports), the names of the core's top level."""
+    found = set()
     for path in core_files():
         parts = path.relative_to(CORE).parts
-        here = layer_of(parts[0].removesuffix(".py"))
-        assert here >= 0, f"{parts[0]} belongs to no layer: add it to this test"
         package = ".".join(["plasticbench", *parts[:-1]])
         for name in imported_modules(path, package):
-            if name.startswith("plasticbench.") and (there := layer_of(name.split(".")[1])) >= 0:
-                assert there <= here, f"{'/'.join(parts)} imports {name}, a layer above"
+            there = name.split(".")[1] if name.startswith("plasticbench.") else ""
+            if layer_of(there) >= 0:
+                found.add((parts[0].removesuffix(".py"), there))
+    return found
+
+
+def test_every_folder_of_the_core_has_a_layer():
+    for path in core_files():
+        name = path.relative_to(CORE).parts[0].removesuffix(".py")
+        assert layer_of(name) >= 0, f"{name} belongs to no layer: add it to this test"
+
+
+def test_the_core_imports_only_downwards():
+    for here, there in sorted(edges()):
+        assert layer_of(there) <= layer_of(here), f"{here} imports {there}, a layer above"
+
+
+def test_no_folder_imports_itself_in_a_circle():
+    graph: dict[str, set[str]] = {}
+    for here, there in edges():
+        graph.setdefault(here, set()).add(there)
+    for start in graph:
+        seen, pending = set(), [name for name in graph[start] if name != start]
+        while pending:
+            name = pending.pop()
+            assert name != start, f"{start} imports itself through others"
+            if name not in seen:
+                seen.add(name)
+                pending.extend(graph.get(name, set()) - {name})
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS))

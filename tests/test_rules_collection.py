@@ -17,8 +17,8 @@ from plasticbench.rules import (
     load_rule,
     runs_on,
 )
-from plasticbench.rules.collection import FOLDER
-from plasticbench.rules.vocabulary import RATE_EVENTS, SPIKING_EVENTS, TRACES, VARIABLES
+from plasticbench.rules.library import FOLDER
+from plasticbench.rules.variables import RATE_EVENTS, SPIKING_EVENTS, TRACES, VARIABLES
 
 RULES = known_rules()
 PATHWAYS = ("ff", "lateral", "hidden", "ee", "ei", "ie", "ii")

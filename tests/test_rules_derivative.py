@@ -12,7 +12,7 @@ from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, every_event, expres
 
 from plasticbench.rules import Expression
 from plasticbench.rules.event import ExpressionEvent
-from plasticbench.rules.vocabulary import VARIABLES
+from plasticbench.rules.variables import VARIABLES
 
 N_POINTS = 12
 # The emitted source, run as plain Python on numpy's numbers: no compilation to wait for, and inf instead of errors.

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, every_event, expressions, parsed
 
+from plasticbench.language.program import _TORCH
 from plasticbench.rules import Expression
 from plasticbench.rules.event import ExpressionEvent
-from plasticbench.rules.program import _TORCH
-from plasticbench.rules.vocabulary import VARIABLES
+from plasticbench.rules.variables import VARIABLES
 
 N_POINTS = 40
 

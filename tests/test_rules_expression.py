@@ -6,8 +6,8 @@ import time
 import pytest
 import torch
 
+from plasticbench.language.parse import MAX_NODES
 from plasticbench.rules import Expression, RuleError, parse_expression
-from plasticbench.rules.expression import MAX_NODES
 
 NAMES = {"w", "pre", "post", "eta"}
 

@@ -18,7 +18,7 @@ from plasticbench.rules import (
     load_rule,
     make_family,
 )
-from plasticbench.rules.vocabulary import EVENTS, VARIABLES
+from plasticbench.rules.variables import EVENTS, VARIABLES
 
 EVERY_VARIABLE = frozenset(VARIABLES)
 

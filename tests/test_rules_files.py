@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from plasticbench.files import parse_json
 from plasticbench.rules import Network, NetworkShape, PathwayRule, Rule, RuleError, known_rules, load_rule
-from plasticbench.rules.io import MAX_FILE_BYTES, parse_json, rule_from_json
+from plasticbench.rules.codec import MAX_FILE_BYTES, rule_from_json
 
 EXAMPLE = {
     "format": "plasticbench/rule@1",

@@ -7,8 +7,9 @@ import math
 import random
 import subprocess
 
+from plasticbench.files import parse_json
 from plasticbench.rules import Network, NetworkShape, PathwayRule, Rule, RuleError, known_rules, load_rule
-from plasticbench.rules.io import parse_json, rule_from_json
+from plasticbench.rules.codec import rule_from_json
 
 N_FUZZED = 10_000
 # fmt: off

@@ -7,7 +7,7 @@ from spiking_cases import batch_of, doublet, life_of, run, small_network
 
 import plasticbench
 from plasticbench.rules import PathwayRule, Rule
-from plasticbench.simulation.spiking_torch import run_torch
+from plasticbench.simulation.spiking.torch_engine import run_torch
 
 MINI = plasticbench.task("StabilityIEMini-v0")
 VOGELS = {"alpha": -0.4, "gamma": 1.0, "kappa": 1.0}

@@ -7,8 +7,8 @@ from spiking_cases import batch_of, doublet, life_of, run, small_network
 
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
 from plasticbench.rules import PathwayRule, Rule
-from plasticbench.simulation.spiking_cpu import run_cpu
-from plasticbench.simulation.spiking_torch import run_torch
+from plasticbench.simulation.spiking.cpu_engine import run_cpu
+from plasticbench.simulation.spiking.torch_engine import run_torch
 
 VOGELS = doublet(alpha=-0.4, gamma=1.0, kappa=1.0)
 CODEPENDENT = Rule(

@@ -9,13 +9,13 @@ from spiking_cases import batch_of, doublet, life_of, small_network
 
 import plasticbench
 from plasticbench.baselines.gradient import Gradient
-from plasticbench.learning import Problem
+from plasticbench.learning.problem import Problem
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule
-from plasticbench.simulation.spiking_sensitivity import run_with_gradients
-from plasticbench.simulation.spiking_torch import run_torch
+from plasticbench.simulation.spiking.sensitivity import run_with_gradients
+from plasticbench.simulation.spiking.torch_engine import run_torch
 
 MINI = plasticbench.task("InhibitoryBalanceMini-v0")
 SHORT = dataclasses.replace(MINI, life_s=0.05, scored_share=0.8, input_gain=(1.0, 1.0), w_init=(0.1, 0.4))

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 import plasticbench
-from plasticbench.losses import rate_deviation
+from plasticbench.tasks.losses import rate_deviation
 
 FULL = plasticbench.task("StabilityIE-v0")
 MINI = plasticbench.task("StabilityIEMini-v0")

@@ -11,9 +11,9 @@ from gymnasium.utils.env_checker import check_env
 from registry_cases import TASKS, shortened, suited_rules
 
 import plasticbench
-from plasticbench.env import PlasticityEnv
 from plasticbench.rules import known_rules
-from plasticbench.vector_env import PlasticityVectorEnv
+from plasticbench.stepping.env import PlasticityEnv
+from plasticbench.stepping.vector_env import PlasticityVectorEnv
 
 SEEDS = (0, 1, 2**40 + 7)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import PlasticbenchError
+from plasticbench.errors import PlasticbenchError
 
 
 def _check_positive(model: Any, allow_zero: tuple[str, ...] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import PlasticbenchError
+from plasticbench.errors import PlasticbenchError
 
 FOREVER = 2**31 - 1  # a step that no lifetime reaches
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ..errors import PlasticbenchError
-from .neurons import NeuronModel
-from .sources import Source
+from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.neurons import NeuronModel
+from plasticbench.networks.sources import Source
 
 TRACES = ("x_pre", "x_post", "x_pre2", "x_post2")
 

@@ -4,28 +4,16 @@ Parse, check, print, evaluate, lower to source; families of rules; known rules w
 """
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.batch import (
-    PathwayStructure,
-    RuleBatch,
-    Structure,
-    check_rule,
-    group_rules,
-    runs_on,
-)
-from plasticbench.rules.collection import known_rules
+from plasticbench.files import parse_json
+from plasticbench.language.parse import parse_expression
+from plasticbench.language.program import Expression
+from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, check_rule, group_rules, runs_on
+from plasticbench.rules.codec import load_rule, rule_from_json
 from plasticbench.rules.event import Event
-from plasticbench.rules.expression import parse_expression
-from plasticbench.rules.families import (
-    Coordinate,
-    Family,
-    TemplateFamily,
-    WithArrays,
-    families,
-    make_family,
-)
-from plasticbench.rules.io import load_rule, parse_json, rule_from_json
-from plasticbench.rules.network import Network, NetworkShape
-from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.families import Coordinate, Family, TemplateFamily, WithArrays, families, make_family
+from plasticbench.rules.library import known_rules
+from plasticbench.rules.neural import Network, NetworkShape
+from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import Rule
 
 __all__ = [

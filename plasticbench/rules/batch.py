@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import RuleError
+from plasticbench.language.program import Expression
+from plasticbench.language.vocabulary import on_offer, shorten
 from plasticbench.rules.event import Event, ExpressionEvent
-from plasticbench.rules.network import NetworkEvent
-from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.neural import NetworkEvent
+from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
-from plasticbench.rules.vocabulary import TRACES, on_offer, shorten
+from plasticbench.rules.variables import TRACES
 
 Variables = Mapping[str, frozenset[str]] | frozenset[str]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from plasticbench.rules.derivative import emit_derivative
-from plasticbench.rules.emission import dialect, emit_program
-from plasticbench.rules.program import Program
+from plasticbench.language.derivative import emit_derivative
+from plasticbench.language.emission import dialect, emit_program
+from plasticbench.language.program import Program
 
 
 class Event(ABC):

@@ -16,33 +16,10 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.expression import parse_expression
-from plasticbench.rules.network import Network
-from plasticbench.rules.program import Program
-from plasticbench.rules.vocabulary import (
-    EVENTS,
-    FUNCTIONS,
-    MAX_MAGNITUDE,
-    RATE_EVENTS,
-    TRACES,
-    VARIABLES,
-    is_identifier,
-    on_offer,
-    shorten,
-)
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A weight change as its author wrote it, and as a program."""
-
-    text: str
-    program: Program
-
-    @classmethod
-    def parse(cls, text: str, names: Iterable[str], where: str = "expression") -> Expression:
-        """Parse `text`, whose names must all be among `names`; raises RuleError that opens with `where`."""
-        return cls(text, Program.of(parse_expression(text, set(names), where)))
+from plasticbench.language.program import Expression
+from plasticbench.language.vocabulary import FUNCTIONS, MAX_MAGNITUDE, is_identifier, on_offer, shorten
+from plasticbench.rules.neural import Network
+from plasticbench.rules.variables import EVENTS, RATE_EVENTS, TRACES, VARIABLES
 
 
 @dataclass(frozen=True)

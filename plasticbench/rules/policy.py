@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import RuleError
+from plasticbench.language.vocabulary import on_offer, shorten
 from plasticbench.rules.batch import structure_of
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
-from plasticbench.rules.vocabulary import on_offer, shorten
 
 
 def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.pathway import Expression, PathwayRule
-from plasticbench.rules.printing import LatexStyle, Style, equation
-from plasticbench.rules.vocabulary import is_identifier, shorten
+from plasticbench.language.printing import LatexStyle, Style
+from plasticbench.language.program import Expression
+from plasticbench.language.vocabulary import is_identifier, shorten
+from plasticbench.rules.equations import equation
+from plasticbench.rules.pathway import PathwayRule
 
 FORMAT = "plasticbench/rule@1"
 EVERY_PATHWAY = "*"
@@ -124,12 +126,12 @@ class Rule:
 
     def to_json(self) -> dict[str, Any]:
         """The rule as one self-contained JSON object, arrays included."""
-        from plasticbench.rules.io import rule_to_json
+        from plasticbench.rules.codec import rule_to_json
 
         return rule_to_json(self)
 
     def save(self, path: str | Path) -> None:
         """Write the rule file, and its arrays as a safetensors file beside it. Atomic."""
-        from plasticbench.rules.io import save_rule
+        from plasticbench.rules.codec import save_rule
 
         save_rule(self, path)

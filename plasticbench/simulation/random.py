@@ -15,7 +15,7 @@ import zlib
 import numba
 import numpy as np
 
-from ..errors import PlasticbenchError
+from plasticbench.errors import PlasticbenchError
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from plasticbench import statistics
 from plasticbench.errors import RuleError
+from plasticbench.evaluation import statistics
 from plasticbench.leaderboard.catalogue import Catalogue, Measurement
-from plasticbench.rule_map import RuleMap
-from plasticbench.rules.io import load_rule, rule_from_json
+from plasticbench.rules.codec import load_rule, rule_from_json
+from plasticbench.tasks.rule_map import RuleMap
 
 VERSIONS = {"plasticbench": "0.1.0", "numpy": "2"}
 HARDWARE = {"machine": "x86_64", "cores": 2}

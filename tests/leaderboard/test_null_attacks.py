@@ -3,8 +3,8 @@
 import pytest
 
 import plasticbench
+from plasticbench.language.parse import MAX_NODES
 from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
-from plasticbench.rules.expression import MAX_NODES
 
 
 def _tasks():

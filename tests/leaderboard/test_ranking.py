@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plasticbench import statistics
+from plasticbench.evaluation import statistics
 from plasticbench.leaderboard import ranking
 
 

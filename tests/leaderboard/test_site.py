@@ -12,7 +12,7 @@ from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.leaderboard import open_board, submit, verify, write_site
-from plasticbench.rule_map import RuleMap, RuleMapPoint
+from plasticbench.tasks.rule_map import RuleMap, RuleMapPoint
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from small_tasks import life, measure, newer, result_json, rule_json
 
-from plasticbench import statistics
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation import statistics
 from plasticbench.leaderboard import equivalence, open_board, submit, validate_path, verify
 from plasticbench.leaderboard.errata import errata_table, verify_all
 from plasticbench.leaderboard.verification import LOOKS, fresh_seeds, look_until_clear
-from plasticbench.rules.io import rule_from_json
+from plasticbench.rules.codec import rule_from_json
 
 TASK = "plasticbench/Small-v0"
 

@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.algebra import polynomial_of
+from plasticbench.language.algebra import polynomial_of
+from plasticbench.language.program import Expression
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
-from plasticbench.rules.pathway import Expression, PathwayRule
+from plasticbench.rules.pathway import PathwayRule
 
 _START_S = 0.01
 _FORM = {"on_pre": ("x_post", "alpha", "kappa"), "on_post": ("x_pre", "beta", "gamma")}

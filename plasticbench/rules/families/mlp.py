@@ -13,9 +13,9 @@ import numpy as np
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
-from plasticbench.rules.network import Network, NetworkShape
+from plasticbench.rules.neural import Network, NetworkShape
 from plasticbench.rules.pathway import PathwayRule
-from plasticbench.rules.vocabulary import TRACES
+from plasticbench.rules.variables import TRACES
 
 _START_S = 0.02
 

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import RuleError
-from plasticbench.rules.algebra import polynomial_of
+from plasticbench.language.algebra import polynomial_of
+from plasticbench.language.program import Expression, Program
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event, ExpressionEvent, parameter_columns
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
-from plasticbench.rules.pathway import Expression, PathwayRule
-from plasticbench.rules.program import Program
+from plasticbench.rules.pathway import PathwayRule
 
 EXPONENTS = tuple(product(range(3), repeat=3))  # (a, b, c) of pre, post, w
 COEFFICIENTS = tuple(f"A_{a}{b}{c}" for a, b, c in EXPONENTS)

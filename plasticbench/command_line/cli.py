@@ -1,0 +1,125 @@
+"""The command line: parse, call, print. Exit code 0 = done, 2 = bad input (one line on stderr), 1 = failure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from plasticbench.errors import PlasticbenchError
+
+_EXIT_FAILURE, _EXIT_BAD_INPUT = 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):  # one line, like every other piece of bad input
+        self.exit(_EXIT_BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every subcommand with its handler, `handler(arguments)`, as a name in `plasticbench.commands`."""
+    parser = _Parser(prog="plasticbench", description="A benchmark of synaptic plasticity rules.")
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    p = command("quickstart", "learn a rule for the first principal component and place it on the board")
+    p.add_argument("--out", metavar="DIR", default="quickstart", help="run folder (default: ./quickstart)")
+
+    p = command("list", "tasks, known rules, learners and families")
+    p.add_argument("--json", action="store_true", help="one JSON object")
+
+    p = command("show", "a rule's equations, parameters and picture")
+    p.add_argument("rule", metavar="RULE", help="a known rule's name or a rule file")
+    p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
+
+    p = command("evaluate", "run a rule on a task's official lifetimes")
+    p.add_argument("rule", metavar="RULE", help="a known rule's name or a rule file")
+    p.add_argument("--task", required=True, metavar="ID")
+    p.add_argument("--seeds", type=_positive, metavar="N", help="only the first N official seeds")
+    p.add_argument("--conditions", metavar="FILE", help="JSON list of objects, one per lifetime, fixing its conditions")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
+    p.add_argument("--device", metavar="D", help="torch device of the torch engine, as cpu or cuda")
+    p.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    p.add_argument("--out", metavar="FILE", help="write the result, as `submit` takes it")
+
+    p = command("learn", "let a learner find a rule")
+    p.add_argument("--task", required=True, metavar="ID")
+    p.add_argument("--learner", required=True, metavar="NAME|module:Class")
+    p.add_argument("--family", metavar="F[,K=V…]", help="search space (default: the task's first)")
+    p.add_argument("--budget", type=_positive, default=20_000, metavar="LIFETIMES")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--repeat", type=_positive, default=1, metavar="N", help="runs with seeds SEED, SEED+1, …")
+    p.add_argument("--option", action="append", default=[], metavar="K=V", help="of the learner; repeatable")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
+    p.add_argument("--device", metavar="D", help="torch device of the torch engine, as cpu or cuda")
+    p.add_argument("--workers", type=_positive, metavar="N", help="Ray actors, for learners that take workers")
+    p.add_argument("--out", required=True, metavar="DIR", help="run folder")
+    p.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+
+    p = command("validate", "list everything that is wrong with an entry or a result file")
+    p.add_argument("path", metavar="FILE")
+
+    p = command("submit", "add a result to a board")
+    p.add_argument("result", metavar="RESULT", help="a file written by `evaluate --out` or `learn`")
+    p.add_argument("--board", metavar="DIR")
+    p.add_argument("--authors", metavar="NAMES", default="", help="who found the rule")
+
+    p = command("verify", "re-simulate an entry on official and fresh seeds")
+    p.add_argument("entry", metavar="ENTRY", nargs="?", help="an entry's path or name")
+    p.add_argument("--all", action="store_true", help="every entry, with a table of before and after")
+    p.add_argument("--board", metavar="DIR")
+
+    p = command("board", "the ranking")
+    p.add_argument("--task", metavar="ID")
+    p.add_argument("--board", metavar="DIR")
+    p.add_argument("--html", metavar="DIR", help="write the site")
+    p.add_argument("--json", action="store_true")
+
+    p = command("bench", "throughput of the engines on this machine")
+    p.add_argument("--json", action="store_true")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        from plasticbench import __version__
+        from plasticbench.command_line import commands
+
+        if parsed.version:
+            print(__version__)
+            return 0
+        if parsed.command is None:
+            parser.print_help()
+            return 0
+        getattr(commands, f"run_{parsed.command}")(parsed)
+        return 0
+    except PlasticbenchError as error:
+        print(f"plasticbench: {' '.join(str(error).split())}", file=sys.stderr)
+        return _EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("plasticbench: interrupted", file=sys.stderr)
+        return _EXIT_FAILURE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return _EXIT_FAILURE
+    except Exception:
+        traceback.print_exc()
+        return _EXIT_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""What each subcommand does: call the library, print. Thin on purpose."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import statistics
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plasticbench.command_line.progress import ProgressBar
+from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation import official as evaluation
+from plasticbench.evaluation.result import Result
+from plasticbench.files import make_folder, read_json, write_bytes
+from plasticbench.rules import Rule, families, known_rules, load_rule
+from plasticbench.tasks import registry
+
+
+def _leaderboard() -> Any:
+    """The room that keeps the board; looked up by name, since the core imports no room."""
+    return importlib.import_module("plasticbench.leaderboard")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def run_list(arguments: Namespace) -> None:
+    tasks = [registry.task(i) for i in registry.task_ids()]
+    if arguments.json:
+        _print_json(
+            {
+                "tasks": [
+                    {
+                        "id": t.id, "title": t.title, "summary": t.summary, "track": t.track,
+                        "pathways": list(t.pathways), "conditions": list(t.condition_names),
+                        "families": list(t.families), "engines": list(t.engines),
+                        "n_official": t.n_official, "null_loss": t.null_loss, "blind_loss": t.blind_loss,
+                        "reference": t.reference, "reference_rule": t.reference_rule,
+                        "reference_loss": t.reference_loss, "task_hash": t.spec_hash,
+                    }
+                    for t in tasks
+                ],
+                "rules": [{"name": n, "reference": r.reference} for n, r in known_rules().items()],
+                "learners": sorted(registry.learners()),
+                "families": sorted(families()),
+            }
+        )  # fmt: skip
+        return
+    print("tasks")
+    width = max(len(t.id) for t in tasks)
+    for t in tasks:
+        print(f"  {t.id:<{width}}  {t.title}")
+    print("\nrules")
+    width = max(map(len, known_rules()))
+    for name, rule in known_rules().items():
+        print(f"  {name:<{width}}  {rule.citation}")
+    print(f"\nlearners  {', '.join(sorted(registry.learners()))}, or module:Class of your own")
+    print(f"families  {', '.join(sorted(families()))}")
+
+
+def run_show(arguments: Namespace) -> None:
+    rule = load_rule(arguments.rule)
+    print(describe_rule(rule))
+    if arguments.png:
+        from plasticbench.drawing.rules import rule_picture
+
+        write_bytes(arguments.png, rule_picture(rule))
+        print(f"\npicture: {arguments.png}")
+
+
+def describe_rule(rule: Rule) -> str:
+    """Name, citation, equations and parameters, as text."""
+    lines = [rule.name, f"  {rule.reference}" if rule.reference else "  (no reference)"]
+    for pathway, events in rule.equations().items():
+        where = "every plastic pathway" if pathway == "*" else f"pathway {pathway}"
+        lines.append(f"\n{where}")
+        lines += [f"  {event:<8} Δw = {text}" for event, text in events.items()] or ["  nothing changes"]
+        given = rule.pathways[pathway]
+        for trace, tau in given.traces.items():
+            seconds = given.parameters.get(tau, tau) if isinstance(tau, str) else tau
+            lines.append(f"  {trace:<8} decays with {1000 * float(seconds):g} ms")
+        if given.parameters:
+            listed = ", ".join(f"{name} = {value:g}" for name, value in given.parameters.items())
+            lines.append(f"  with     {listed}")
+    return "\n".join(lines)
+
+
+def run_evaluate(arguments: Namespace) -> None:
+    conditions = None
+    if arguments.conditions:
+        conditions = read_json(arguments.conditions)
+        if not isinstance(conditions, list):
+            raise PlasticbenchError(f"{arguments.conditions}: not a JSON list with one object per lifetime")
+    if arguments.out:
+        make_folder(Path(arguments.out).parent)
+    with ProgressBar("evaluating", quiet=arguments.json) as bar:
+        result = evaluation.evaluate(
+            arguments.rule, arguments.task, arguments.seeds, conditions, arguments.engine, arguments.device,
+            progress=bar,
+        )  # fmt: skip
+    if arguments.out:
+        result.save(arguments.out)
+    if arguments.json:
+        _print_json(result.to_json())
+        return
+    print(describe_result(result))
+    if arguments.out:
+        print(f"result: {arguments.out}")
+
+
+def describe_result(result: Result) -> str:
+    """A few lines that a person reads."""
+    task = result.specification
+    known = {
+        "null rule": task.null_loss,
+        "best uninformed rule": task.blind_loss,
+        task.reference_rule: task.reference_loss,
+    }
+    compared = ", ".join(f"{name} {loss:.5g}" for name, loss in known.items() if loss is not None)
+    n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
+    interval = "{:z.4f} to {:z.4f}".format(*result.score_interval)
+    lines = [
+        f"{result.rule.name} on {result.task}: {n} lifetimes, {blown} blew up ({result.engine} engine)",
+        f"  loss   {result.loss:.5g}   ({compared})",
+        f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
+    ]
+    lines += [f"  {name}  {sum(values) / n:.5g} (mean)" for name, values in result.metrics.items()]
+    lines.append(
+        f"  {result.simulated_s:.6g} simulated s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling"
+    )
+    return "\n".join(lines)
+
+
+def run_learn(arguments: Namespace) -> None:
+    from plasticbench.learning.run import learn, named_value, repeat
+
+    options = dict(named_value(text, "option") for text in arguments.option)
+    if arguments.workers is not None:
+        options["workers"] = arguments.workers
+    seeds = range(arguments.seed, arguments.seed + arguments.repeat)
+    with ProgressBar("learning") as bar:
+        settings = {
+            "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
+            "budget": arguments.budget, "options": options, "engine": arguments.engine,
+            "device": arguments.device, "resume": arguments.resume, "progress": bar,
+        }  # fmt: skip
+        if len(seeds) == 1:
+            results = [learn(out=arguments.out, seed=arguments.seed, **settings)]
+        else:
+            results = repeat(out=arguments.out, seeds=seeds, **settings)
+    if len(seeds) > 1:
+        print(describe_spread(seeds, results))
+        return
+    print(describe_rule(results[0].rule))
+    print(f"\n{describe_result(results[0])}")
+    print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
+
+
+def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:
+    """One line per run, and the spread of official losses over runs."""
+    lines = [
+        f"seed {seed}: loss {result.loss:.5g}, score {result.score:z.4f}, "
+        f"{result.learned['lifetimes']:,} lifetimes, {result.learned['seconds']:.0f} s"
+        for seed, result in zip(seeds, results, strict=True)
+    ]
+    losses = [result.loss for result in results]
+    spread = f"median {statistics.median(losses):.5g}, best {min(losses):.5g}, worst {max(losses):.5g}"
+    return "\n".join([*lines, f"official loss over {len(losses)} runs: {spread}"])
+
+
+def run_submit(arguments: Namespace) -> None:
+    board = _leaderboard()
+    entry = board.submit(arguments.result, arguments.board, authors=arguments.authors)
+    print(f"entry: {entry}\nstate: self-reported (ranked once verified: plasticbench verify {entry})")
+
+
+def run_validate(arguments: Namespace) -> None:
+    problems = _leaderboard().validate_path(arguments.path)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        raise PlasticbenchError(f"{arguments.path}: {len(problems)} problem(s), listed above")
+    print(f"{arguments.path}: valid")
+
+
+def run_verify(arguments: Namespace) -> None:
+    board = _leaderboard()
+    if arguments.all == (arguments.entry is not None):
+        raise PlasticbenchError("entry: name one entry, or give --all")
+    if arguments.all:
+        print(board.verify_all(arguments.board))
+    else:
+        print(board.verify(arguments.entry, arguments.board))
+
+
+def run_board(arguments: Namespace) -> None:
+    board = _leaderboard()
+    task_id = registry.task(arguments.task).id if arguments.task else None
+    if arguments.html:
+        print(f"site: {board.write_site(arguments.board, arguments.html)}")
+    elif arguments.json:
+        _print_json(board.board_json(arguments.board, task_id))
+    else:
+        print(board.board_table(arguments.board, task_id))
+
+
+def run_bench(arguments: Namespace) -> None:
+    from plasticbench.command_line.bench import measure
+
+    with ProgressBar("measuring", "run", quiet=arguments.json) as bar:
+        rows = measure(progress=bar)
+    if arguments.json:
+        _print_json(rows)
+        return
+    for row in rows:
+        print(row["summary"])
+
+
+def run_quickstart(arguments: Namespace) -> None:
+    from plasticbench.command_line.quickstart import quickstart
+
+    quickstart(arguments.out)

@@ -1,0 +1,1 @@
+"""Pictures of lives, rules and curves."""

@@ -1,0 +1,211 @@
+"""A rule's measured result on a task: every lifetime's loss, status and seed. Aggregates are computed from them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.statistics import mean_interval
+from plasticbench.files import read_json, write_text
+from plasticbench.rules import Rule, rule_from_json
+from plasticbench.tasks.registry import task as find_task
+from plasticbench.tasks.task import Task
+
+FORMAT = "plasticbench/result@1"
+_STATUSES = ("ok", "blow-up")
+_RELATIVE_TOLERANCE = 1e-9  # of an aggregate against its recomputation: JSON keeps every bit
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one rule on one task. `losses[i]`, `statuses[i]` and `metrics[name][i]` belong to `seeds[i]`."""
+
+    task: str
+    task_hash: str
+    rule: Rule
+    engine: str
+    seeds: tuple[int, ...]
+    losses: tuple[float, ...]
+    statuses: tuple[str, ...]
+    metrics: dict[str, tuple[float, ...]]
+    simulated_s: float
+    wall_s: float
+    compile_s: float
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    conditions: tuple[dict[str, Any], ...] | None = None
+    learned: dict[str, Any] = field(default_factory=dict)  # how the rule was found: learner, cost, training tasks
+
+    @property
+    def specification(self) -> Task:
+        return find_task(self.task)
+
+    @property
+    def official(self) -> bool:
+        """Whether this is the task's whole official evaluation."""
+        return self.conditions is None and self.seeds == self.specification.official_seeds
+
+    @property
+    def loss(self) -> float:
+        """Mean over lifetimes."""
+        return float(np.mean(self.losses))
+
+    @property
+    def score(self) -> float:
+        return self.specification.score(self.loss)
+
+    @cached_property
+    def loss_interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the mean loss."""
+        return mean_interval(np.array(self.losses))
+
+    @property
+    def score_interval(self) -> tuple[float, float]:
+        low, high = sorted(self.specification.score(loss) for loss in self.loss_interval)
+        return low, high
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `evaluate --json` prints and `submit` takes."""
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "task_hash": self.task_hash,
+            "rule": self.rule.to_json(),
+            "rule_hash": self.rule.hash,
+            "engine": self.engine,
+            "official": self.official,
+            "seeds": list(self.seeds),
+            "losses": list(self.losses),
+            "statuses": list(self.statuses),
+            "conditions": None if self.conditions is None else list(self.conditions),
+            "loss": self.loss,
+            "score": self.score,
+            "score_interval": list(self.score_interval),
+            "metrics": {name: list(values) for name, values in self.metrics.items()},
+            "simulated_s": self.simulated_s,
+            "wall_s": self.wall_s,
+            "compile_s": self.compile_s,
+            "versions": self.versions,
+            "hardware": self.hardware,
+            "learned": self.learned,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON, whole or not at all."""
+        write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Result:
+        """Read and check a result file; PlasticbenchError names the field that does not fit."""
+        return cls.from_json(read_json(path))
+
+    @classmethod
+    def from_json(cls, data: Any) -> Result:
+        """Check and rebuild. Aggregates that do not follow from the lifetimes are errors."""
+        _check_fields(data)
+        result = cls(
+            task=data["task"],
+            task_hash=data["task_hash"],
+            rule=rule_from_json(data["rule"]),
+            engine=data["engine"],
+            seeds=tuple(data["seeds"]),
+            losses=tuple(float(x) for x in data["losses"]),
+            statuses=tuple(data["statuses"]),
+            metrics={name: tuple(values) for name, values in data["metrics"].items()},
+            simulated_s=float(data["simulated_s"]),
+            wall_s=float(data["wall_s"]),
+            compile_s=float(data["compile_s"]),
+            versions=data["versions"],
+            hardware=data["hardware"],
+            conditions=None if data["conditions"] is None else tuple(data["conditions"]),
+            learned=data.get("learned", {}),
+        )
+        result._check_aggregates(data)
+        return result
+
+    def _check_aggregates(self, data: Mapping[str, Any]) -> None:
+        for name, stated, computed in (
+            ("loss", [data["loss"]], [self.loss]),
+            ("score", [data["score"]], [self.score]),
+            ("score_interval", data["score_interval"], list(self.score_interval)),
+        ):
+            if len(stated) != len(computed) or not np.allclose(stated, computed, rtol=_RELATIVE_TOLERANCE, atol=1e-12):
+                raise PlasticbenchError(
+                    f"{name}: {data[name]} does not follow from the lifetimes, which give "
+                    f"{computed[0] if len(computed) == 1 else computed}; evaluate the rule again"
+                )
+        if data["rule_hash"] != self.rule.hash:
+            raise PlasticbenchError("rule_hash: does not belong to the rule in this file; evaluate the rule again")
+
+
+_NUMBERS = ("loss", "score", "simulated_s", "wall_s", "compile_s")
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "format": str, "task": str, "task_hash": str, "rule": dict, "rule_hash": str, "engine": str, "official": bool,
+    "seeds": list, "losses": list, "statuses": list, "conditions": (list, type(None)), "score_interval": list,
+    "metrics": dict, "versions": dict, "hardware": dict, "learned": dict,
+    **dict.fromkeys(_NUMBERS, (int, float)),
+}  # fmt: skip
+
+
+def _check_fields(data: Any) -> None:
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise PlasticbenchError(f"format: not a result file; expected {FORMAT!r} as `evaluate --out` writes it")
+    for name, kind in _FIELDS.items():
+        if name not in data:
+            raise PlasticbenchError(f"{name}: missing from the result file; evaluate the rule again")
+        if not isinstance(data[name], kind) or (isinstance(data[name], bool) and kind is not bool):
+            raise PlasticbenchError(f"{name}: {data[name]!r:.60} is of the wrong type")
+    unknown = sorted(set(data) - set(_FIELDS))
+    if unknown:
+        raise PlasticbenchError(f"{unknown[0]}: no such field in a result file")
+    n = len(data["seeds"])
+    for name in ("losses", "statuses"):
+        if len(data[name]) != n or n == 0:
+            raise PlasticbenchError(f"{name}: {len(data[name])} values for {n} seeds; there must be one each")
+    for i, (seed, loss, status) in enumerate(zip(data["seeds"], data["losses"], data["statuses"], strict=True)):
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise PlasticbenchError(f"seeds[{i}]: {seed!r:.40} is not a seed")
+        if not isinstance(loss, (int, float)) or isinstance(loss, bool) or not math.isfinite(loss):
+            raise PlasticbenchError(f"losses[{i}]: {loss!r:.40} is not a finite number")
+        if status not in _STATUSES:
+            raise PlasticbenchError(f"statuses[{i}]: {status!r:.40} is not one of {', '.join(_STATUSES)}")
+    for name, values in data["metrics"].items():
+        if not isinstance(values, list) or len(values) != n:
+            raise PlasticbenchError(f"metrics.{name}: there must be one value for each of the {n} seeds")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that decide a result's bits."""
+    names = ("plasticbench", "torch", "numpy", "numba", "gymnasium")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def hardware() -> dict[str, Any]:
+    """Of the machine, what may decide a result's last bits: architecture, operating system, processor, cores."""
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _processor() -> str:
+    """The processor's name as its maker gives it, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

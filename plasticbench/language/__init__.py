@@ -1,0 +1,1 @@
+"""The rule language: text in, straight-line programs out; printed, differentiated, lowered to source."""

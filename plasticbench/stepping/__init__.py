@@ -1,0 +1,1 @@
+"""Lifetimes stepped by hand, and the Gymnasium environments that wrap them."""

@@ -1,0 +1,1 @@
+"""Tasks: networks, protocols and standardized losses, and where they are found."""
