@@ -92,7 +92,6 @@ class Gradient:
         losses = problem.losses(
             leaf.unsqueeze(0),
             problem.training_seeds(self.lifetimes),
-            engine=problem.task.gradient_engine,
             conditions=self.conditions,
         )
         loss = losses.mean()

@@ -5,24 +5,29 @@ Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.0
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from matplotlib.figure import Figure
-from torch import Tensor
 
-from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET, LifeHistory
 from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.recordings import FinalWeights, Readout, Recordings
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate.lives import RateRecording
-from plasticbench.tasks.losses import binary_cross_entropy
-from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.conditions import WholeInTurn
+from plasticbench.tasks.losses import binary_cross_entropy, targets_of
+from plasticbench.tasks.rate_task import RateTask
 from plasticbench.tasks.registry import register
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.drawing.lives import LifeHistory
+
+READOUT = Readout()
 REFERENCE = "Tyulmankov, Yang & Abbott, Neuron 110:544 (2022), doi:10.1016/j.neuron.2021.11.009"
 OFFICIAL_INTERVALS = (1, 3, 5, 8, 14, 20)
 CURVE_INTERVALS = (1, 2, 3, 5, 8, 14, 20, 28, 40, 60, 100)
@@ -60,8 +65,8 @@ class ContinualFamiliarity(RateTask):
     n_inputs: int
     blow_up_scale: float = 10.0
 
-    condition_names: ClassVar[tuple[str, ...]] = ("interval", "n_steps")
-    loss_over_steps: ClassVar[bool] = True
+    def shortened(self) -> ContinualFamiliarity:
+        return dataclasses.replace(self, n_steps=40, conditions=_conditions(40))
 
     @property
     def network(self) -> RateNetwork:
@@ -71,11 +76,11 @@ class ContinualFamiliarity(RateTask):
             activation="sigmoid",
             feedforward="hidden",
             max_weight_norm=1000.0,
+            readout_bias=float(np.log(BASE_RATE / (1.0 - BASE_RATE))),
         )
 
-    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
-        interval = _whole("interval", fixed.get("interval", OFFICIAL_INTERVALS[seed % len(OFFICIAL_INTERVALS)]))
-        n_steps = _whole("n_steps", fixed.get("n_steps", self.n_steps))
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
+        interval, n_steps = conditions["interval"], conditions["n_steps"]
         if interval >= n_steps:
             raise PlasticbenchError(f"conditions.interval: {interval} must be less than the {n_steps} items shown")
         items = np.where(Stream(seed, "items").uniform((n_steps, self.n_inputs)) < 0.5, -1.0, 1.0)
@@ -85,32 +90,32 @@ class ContinualFamiliarity(RateTask):
         for t in range(interval, n_steps):
             if repeats[t] and not familiar[t - interval]:
                 shown[t], familiar[t] = shown[t - interval], 1.0
-        return Lifetime(
-            inputs=items,
-            w_init={"hidden": np.zeros((self.n_inputs, self.n_inputs))},
-            conditions={"interval": interval, "n_steps": n_steps},
+        return Life(
+            self.network, seed, n_steps, (READOUT, FinalWeights("hidden")), conditions,
             targets={"familiar": familiar, "scored": (np.arange(n_steps) >= interval).astype(np.float64)},
-            order=shown,
-        )
+            presentations=Presentations(items, shown),
+            w_init={"hidden": np.zeros((self.n_inputs, self.n_inputs))},
+        )  # fmt: skip
 
-    def _default_arrays(self) -> dict[str, Tensor]:
-        arrays = super()._default_arrays()
-        arrays["b2"] += float(np.log(BASE_RATE / (1.0 - BASE_RATE)))
-        return arrays
+    def _costs(self, recordings: Recordings, lives: Sequence[Life]) -> tuple[Tensor, Tensor]:
+        """Of each answer that counts, and how many count: (n_rules, n_lives, n_steps), (n_lives,)."""
+        logits = recordings[READOUT]
+        familiar, scored = (targets_of(lives, name, logits) for name in ("familiar", "scored"))
+        n_shown = logits.shape[-1]
+        return binary_cross_entropy(logits, familiar[:, :n_shown]) * scored[:, :n_shown], scored.sum(-1)
 
-    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
-        assert recording.readout is not None
-        cost = binary_cross_entropy(recording.readout, targets["familiar"])
-        return (cost * targets["scored"]).sum(-1) / targets["scored"].sum(-1)
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        costs, n_scored = self._costs(recordings, lives)
+        return costs.sum(-1) / n_scored
 
-    def _step_loss(self, logit: Tensor, targets: Mapping[str, Tensor], step: int) -> Tensor:
-        cost = binary_cross_entropy(logit, targets["familiar"][:, step])
-        return cost * targets["scored"][:, step] / targets["scored"].sum(-1)
+    def step_losses(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        costs, n_scored = self._costs(recordings, lives)
+        return costs / n_scored[:, None]
 
-    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        assert recording.readout is not None
-        said = (recording.readout >= 0.0).to(torch.float64)
-        scored, familiar = targets["scored"], targets["familiar"]
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        logits = recordings[READOUT]
+        said = (logits >= 0.0).to(logits.dtype)
+        familiar, scored = (targets_of(lives, name, logits) for name in ("familiar", "scored"))
         novel = (1.0 - familiar) * scored
         familiar = familiar * scored
         right = said * familiar + (1.0 - said) * novel
@@ -120,15 +125,17 @@ class ContinualFamiliarity(RateTask):
             "false_positive_rate": (said * novel).sum(-1) / novel.sum(-1).clamp_min(1.0),
         }
 
-    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
+    def draw_life(self, figure: Any, history: LifeHistory) -> None:
         """The last answers against the truth, and the plastic weights' size over the life."""
+        from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET
+
         life = history.life
         logits = life.readout[0].detach().cpu().numpy()[-N_SHOWN:]
         first = life.readout.shape[1] - len(logits)
-        familiar = life.lives.targets["familiar"][0, first : first + len(logits)] > 0
+        familiar = life.first.targets["familiar"][first : first + len(logits)] > 0
         items = np.arange(first, first + len(logits))
         answers, size = figure.subplots(2, 1, gridspec_kw={"height_ratios": [1.6, 1]})
-        figure.suptitle(f"{self.title}, interval {life.lives.conditions[0]['interval']}", fontsize=11)
+        figure.suptitle(f"{self.title}, interval {life.first.conditions['interval']}", fontsize=11)
         answers.axhline(0.0, color=MUTED, lw=1, ls="--")
         for chosen, colour, label in ((familiar, PLASTIC, "familiar"), (~familiar, TARGET, "novel")):
             answers.plot(items[chosen], logits[chosen], "o", ms=4, color=colour, label=label)
@@ -141,10 +148,8 @@ class ContinualFamiliarity(RateTask):
             axes.spines[["top", "right"]].set_visible(False)
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise PlasticbenchError(f"conditions.{name}: {value!r} is not a positive whole number")
-    return int(value)
+def _conditions(n_steps: int) -> dict[str, WholeInTurn]:
+    return {"interval": WholeInTurn(OFFICIAL_INTERVALS), "n_steps": WholeInTurn((n_steps,))}
 
 
 register(
@@ -157,6 +162,7 @@ register(
         families=("hebbian-decay", "polynomial"),
         n_inputs=100,
         n_steps=1000,
+        conditions=_conditions(1000),
         n_official=60,
         null_loss=0.637229,
         reference_loss=0.0606629,
@@ -172,6 +178,7 @@ register(
         families=("hebbian-decay", "polynomial"),
         n_inputs=25,
         n_steps=500,
+        conditions=_conditions(500),
         n_official=60,
         null_loss=0.639672,
         reference_loss=0.110267,

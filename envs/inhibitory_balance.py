@@ -7,21 +7,27 @@ of Vogels, Sprekeler, Zenke, Clopath & Gerstner, Science 334:1569 (2011), doi:10
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from torch import Tensor
 
-from plasticbench.drawing.lives import LifeHistory
-from plasticbench.drawing.spiking import draw_balance_life
+from plasticbench.networks.connections import RandomConnections
+from plasticbench.networks.life import Life, Phase
 from plasticbench.networks.neurons import ConductanceLIF
+from plasticbench.networks.recordings import (
+    FinalWeights,
+    PopulationRate,
+    PopulationSpikes,
+    Recordings,
+    SpikeCounts,
+    Weights,
+)
 from plasticbench.networks.sources import ModulatedSource
-from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.spiking.lives import Snapshot, SpikingLife, SpikingRecord
+from plasticbench.tasks.conditions import Uniform
 from plasticbench.tasks.losses import rate_deviation
 from plasticbench.tasks.registry import register
 from plasticbench.tasks.rule_map import RuleMap
@@ -29,7 +35,14 @@ from plasticbench.tasks.spiking_task import SpikingTask
 
 from .balance_map import balance_map
 
-_N_PROBES = 10  # of the weights, during the scored part of a life
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.drawing.lives import LifeHistory
+
+_N_SAMPLES = 10  # of the weights, during the scored part of a life
+SPIKES = PopulationSpikes("e", "scored")
+WEIGHTS = FinalWeights("ie")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +84,9 @@ class InhibitoryBalance(SpikingTask):
     largest_weight: float = 20.0
     target_hz: float = 5.0
     scored_share: float = 0.3
-    w_init: tuple[float, float] = (0.05, 1.0)
-    input_gain: tuple[float, float] = (0.6, 1.4)
 
-    condition_names: ClassVar[tuple[str, ...]] = ("w_init", "input_gain")
-    condition_limits: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "w_init": (0.0, 20.0),
-        "input_gain": (0.0, 10.0),
-    }
-
-    def _network(self, conditions: Mapping[str, Any], seed: int) -> SpikingNetwork:
+    def network(self, conditions: Mapping[str, Any], seed: int) -> SpikingNetwork:
+        """Of the lifetime of a seed with these conditions."""
         gain = conditions["input_gain"]
         sources = tuple(
             ModulatedSource(name, size, self.n_groups, gain=gain)
@@ -106,48 +112,58 @@ class InhibitoryBalance(SpikingTask):
         noise = Stream(seed, "excitatory_weights").uniform((self.n_exc,))
         return self.excitatory_scale * (0.3 + 1.1 / (1.0 + (group - 5.0) ** 4) + 0.1 * noise)
 
-    def _life(self, network: SpikingNetwork, conditions: Mapping[str, Any], seed: int) -> SpikingLife:
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
+        network = self.network(conditions, seed)
         n_steps = round(self.life_s / network.dt_s)
-        probes = np.unique(np.linspace(n_steps - self._n_scored(n_steps), n_steps, _N_PROBES + 1).astype(int))
-        return SpikingLife(
-            network, seed, n_steps, watched="e", allowed_rate_hz=None, probe_steps=tuple(probes.tolist())
-        )
+        edges = np.linspace(n_steps - round(self.scored_share * n_steps), n_steps, _N_SAMPLES + 1).astype(int).tolist()
+        parts = [Phase(f"scored_{k}", edges[k], edges[k + 1]) for k in range(_N_SAMPLES)]
+        return Life(
+            network, seed, n_steps,
+            (
+                PopulationRate("e"), SPIKES, WEIGHTS, self._samples(n_steps), SpikeCounts("exc", "scored"),
+                *(SpikeCounts("inh", part.name) for part in parts),
+            ),
+            conditions, (Phase("scored", edges[0], n_steps), *parts),
+        )  # fmt: skip
 
-    def _n_scored(self, n_steps: int) -> int:
-        return round(self.scored_share * n_steps)
+    def _samples(self, n_steps: int) -> Weights:
+        every = round(self.scored_share * n_steps) // _N_SAMPLES
+        return Weights("ie", every * 1e-4, phase="scored")
 
-    def _loss(self, rates_hz: Tensor, spikes: Tensor, life: SpikingLife) -> Tensor:
-        return rate_deviation(self._rate_hz(spikes, life), self.target_hz)
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        return rate_deviation(self._rate_hz(recordings, lives), self.target_hz)
 
-    def _rate_hz(self, spikes: Any, life: SpikingLife) -> Any:
-        n_scored = self._n_scored(life.n_steps)
-        return spikes[..., life.n_steps - n_scored :].sum(-1) / (n_scored * life.network.dt_s)
+    def _rate_hz(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        """(n_rules, n_lives), while scored."""
+        spikes = recordings[SPIKES]
+        return spikes.sum(-1) / (spikes.shape[-1] * lives[0].dt_s)
 
     def blow_up_loss(self, share_lived: float) -> float:
         return 200.0 * (2.0 - share_lived)
 
-    def _probe(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        counts = snapshot.spike_counts
-        return snapshot.weights["ie"].copy(), counts["exc"].copy(), counts["inh"].copy()
-
-    def _metrics(self, record: SpikingRecord, life: SpikingLife) -> dict[str, float]:
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
         return {
-            "rate_hz": float(self._rate_hz(record.spikes.astype(np.float64), life)),
-            "ei_correlation": self._ei_correlation(record, life),
-            "mean_weight_ie": float(record.weights["ie"].mean()),
+            "rate_hz": self._rate_hz(recordings, lives),
+            "ei_correlation": self._ei_correlation(recordings, lives),
+            "mean_weight_ie": recordings[WEIGHTS].mean(-1),
         }
 
-    def _ei_correlation(self, record: SpikingRecord, life: SpikingLife) -> float:
+    def _ei_correlation(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
         """Over the groups, between excitatory and inhibitory conductance received while scored; 0 if undefined."""
-        if len(record.probes) < 2 or record.status != "ok":
-            return 0.0
-        weights, exc, inh = (np.array(column) for column in zip(*record.probes, strict=True))
-        excitation = (exc[-1] - exc[0]) * np.asarray(life.network.pathways[0].weight)
-        inhibition = (np.diff(inh, axis=0) * (weights[1:] + weights[:-1]) / 2).sum(0)
-        groups = [x.reshape(self.n_groups, -1).sum(1) for x in (excitation, inhibition)]
-        if min(x.std() for x in groups) <= 1e-12 * max(1.0, *(abs(x).max() for x in groups)):
-            return 0.0
-        return float(np.corrcoef(*groups)[0, 1])
+        import torch
+
+        weights = recordings[self._samples(lives[0].n_steps)]  # (n_rules, n_lives, n_samples, n_inh)
+        inh = torch.stack([recordings[SpikeCounts("inh", f"scored_{k}")] for k in range(_N_SAMPLES)], -2)
+        tuned = torch.stack([torch.tensor(life.network.pathways[0].weight).to(weights) for life in lives])  # type: ignore[union-attr]
+        excitation = recordings[SpikeCounts("exc", "scored")] * tuned
+        inhibition = (inh * (weights[..., 1:, :] + weights[..., :-1, :]) / 2).sum(-2)
+        groups = [x.unflatten(-1, (self.n_groups, -1)).sum(-1).to(weights) for x in (excitation, inhibition)]
+        spread = [x.std(-1, correction=0) for x in groups]
+        largest = torch.stack([x.abs().amax(-1) for x in groups]).amax(0).clamp_min(1.0)
+        defined = torch.minimum(*spread) > 1e-12 * largest
+        centred = [x - x.mean(-1, keepdim=True) for x in groups]
+        correlation = (centred[0] * centred[1]).mean(-1) / (spread[0] * spread[1])
+        return torch.where(defined, correlation, torch.zeros_like(correlation))
 
     @property
     def rule_map(self) -> RuleMap:
@@ -156,7 +172,9 @@ class InhibitoryBalance(SpikingTask):
     def shortened(self) -> InhibitoryBalance:
         return dataclasses.replace(self, life_s=0.04, scored_share=1.0)
 
-    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
+    def draw_life(self, figure: Any, history: LifeHistory) -> None:
+        from plasticbench.drawing.spiking import draw_balance_life
+
         draw_balance_life(figure, history, self.target_hz, self.n_groups)
 
 
@@ -177,7 +195,7 @@ for _name, _words, _life_s, _null_loss, _reference_loss, _blind_loss in (
                 "doi:10.1126/science.1211095"
             ),
             reference_rule="vogels-2011-5hz",
-            plastic=("ie",),
+            conditions={"w_init": Uniform(0.05, 1.0, (0.0, 20.0)), "input_gain": Uniform(0.6, 1.4, (0.0, 10.0))},
             life_s=_life_s,
             n_official=40,
             null_loss=_null_loss,

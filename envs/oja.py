@@ -6,21 +6,25 @@ Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; as a search for rules
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from torch import Tensor
 
-from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.recordings import FinalWeights, Recordings
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate.lives import RateRecording
-from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis
-from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.conditions import NormalVector
+from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis, targets_of
+from plasticbench.tasks.rate_task import RateTask
 from plasticbench.tasks.registry import register
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = FinalWeights("ff")
 REFERENCE = (
     "Oja, J. Math. Biol. 15:267 (1982), doi:10.1007/BF00275687; "
     "Confavreux, Zenke, Agnes, Lillicrap & Vogels, NeurIPS 33 (2020)"
@@ -33,10 +37,7 @@ MINI_SPECTRUM = (1.0, 0.5, 1e-6)
 class PrincipalComponentTask(RateTask):
     """What the Oja tasks share: the neuron, the initial weights, the loss. Subclasses give the data."""
 
-    w_init_std: float = 0.1
     presentation: Literal["batch", "stream"] = "batch"
-
-    condition_names: ClassVar[tuple[str, ...]] = ("w_init",)
 
     @property
     @abc.abstractmethod
@@ -50,31 +51,32 @@ class PrincipalComponentTask(RateTask):
     def _data(self, seed: int) -> np.ndarray:
         """(n_items, n_inputs)"""
 
-    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
         data = self._data(seed)
-        drawn = self.w_init_std * Stream(seed, "w_init").normal((self.n_inputs,))
-        w_init = self._checked_weights(fixed["w_init"]) if "w_init" in fixed else drawn
         first = np.linalg.svd(data - data.mean(0), full_matrices=False)[2][0]
         order = None
         if self.presentation == "stream":
             order = Stream(seed, "order").integers(len(data), (self.n_steps,))
-        return Lifetime(data, {"ff": w_init[None]}, {"w_init": w_init.tolist()}, {"components": first[None]}, order)
+        return Life(
+            self.network, seed, self.n_steps, (WEIGHTS,), conditions, targets={"components": first[None]},
+            presentations=Presentations(data, order), w_init={"ff": np.array([conditions["w_init"]])},
+        )  # fmt: skip
 
-    def _checked_weights(self, value: Any) -> np.ndarray:
-        weights = np.asarray(value, dtype=np.float64)
-        if weights.shape != (self.n_inputs,) or not np.isfinite(weights).all():
-            raise PlasticbenchError(f"conditions.w_init: give {self.n_inputs} finite numbers, not {value!r:.60}")
-        return weights
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        w = recordings[WEIGHTS]
+        return distance_to_axis(w, targets_of(lives, "components", w)).mean(-1)
 
-    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
-        return distance_to_axis(recording.weights["ff"], targets["components"]).mean(-1)
-
-    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        w = recording.weights["ff"]
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        w = recordings[WEIGHTS]
         return {
-            "angle_deg": angle_to_axis_deg(w, targets["components"]).mean(-1),
+            "angle_deg": angle_to_axis_deg(w, targets_of(lives, "components", w)).mean(-1),
             "weight_norm": w.norm(dim=-1).mean(-1),
         }
+
+
+def w_init_of(n_inputs: int) -> dict[str, NormalVector]:
+    """The condition that the Oja tasks share."""
+    return {"w_init": NormalVector(n_inputs, 0.1, "w_init")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,7 @@ register(
         title="First principal component, 39 inputs",
         summary="A linear neuron with 39 inputs; its weights should become the data's first principal component.",
         eigenvalues=FULL_SPECTRUM,
+        conditions=w_init_of(len(FULL_SPECTRUM)),
         n_steps=1000,
         null_loss=1.10294,
         blind_loss=0.992321,
@@ -137,6 +140,7 @@ register(
         title="First principal component, 3 inputs",
         summary="A linear neuron with 3 inputs; its weights should become the data's first principal component.",
         eigenvalues=MINI_SPECTRUM,
+        conditions=w_init_of(len(MINI_SPECTRUM)),
         n_steps=200,
         null_loss=0.936599,
         blind_loss=0.826830,
@@ -149,6 +153,7 @@ register(
         title="First principal component, one sample at a time",
         summary="A linear neuron with 39 inputs that sees one sample at a time, 5000 in a life.",
         eigenvalues=FULL_SPECTRUM,
+        conditions=w_init_of(len(FULL_SPECTRUM)),
         n_steps=5000,
         presentation="stream",
         learning_rate=0.01,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.simulation.random import Stream
 from plasticbench.tasks.registry import register
 
-from .oja import REFERENCE, PrincipalComponentTask
+from .oja import REFERENCE, PrincipalComponentTask, w_init_of
 
 N_PIXELS = 64
 
@@ -59,8 +58,6 @@ class OjaDigits(PrincipalComponentTask):
 
     n_images: int = 500
 
-    condition_names: ClassVar[tuple[str, ...]] = ("w_init",)
-
     @property
     def n_inputs(self) -> int:
         return N_PIXELS
@@ -78,6 +75,7 @@ register(
         reference=f"{REFERENCE}; data: UCI Optical Recognition of Handwritten Digits (1998), doi:10.24432/C50P49",
         reference_rule="oja",
         families=("polynomial", "mlp"),
+        conditions=w_init_of(N_PIXELS),
         n_steps=1000,
         null_loss=1.21603,
         blind_loss=0.974500,

@@ -6,19 +6,24 @@ as a search for rules: Confavreux et al., NeurIPS 2020.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from torch import Tensor
 
+from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.recordings import FinalWeights, Recordings
 from plasticbench.simulation.random import Stream
-from plasticbench.simulation.rate.lives import RateRecording
-from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis, subspace_distance
-from plasticbench.tasks.rate_task import Lifetime, RateTask
+from plasticbench.tasks.losses import angle_to_axis_deg, distance_to_axis, subspace_distance, targets_of
+from plasticbench.tasks.rate_task import RateTask
 from plasticbench.tasks.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS, LATERAL = FinalWeights("ff"), FinalWeights("lateral")
 
 REFERENCE = (
     "Rubner & Tavan, Europhys. Lett. 10:693 (1989), doi:10.1209/0295-5075/10/7/015; "
@@ -66,7 +71,7 @@ class PrincipalComponents(RateTask):
             offers_reconstruction=True,
         )
 
-    def _draw_one(self, seed: int, fixed: Mapping[str, Any]) -> Lifetime:
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
         n = len(self.eigenvalues)
         basis = np.linalg.qr(Stream(seed, "basis").normal((n, n)))[0]
         samples = Stream(seed, "samples").normal((self.n_samples, n))
@@ -74,21 +79,26 @@ class PrincipalComponents(RateTask):
         components = np.linalg.svd(data - data.mean(0), full_matrices=False)[2][: self.n_outputs]
         w_init = self.w_init_std * Stream(seed, "w_init").normal((self.n_outputs, n))
         lateral = np.zeros((self.n_outputs, self.n_outputs))
-        return Lifetime(data, {"ff": w_init, "lateral": lateral}, {}, {"components": components})
+        return Life(
+            self.network, seed, self.n_steps, (WEIGHTS, LATERAL), conditions, targets={"components": components},
+            presentations=Presentations(data), w_init={"ff": w_init, "lateral": lateral},
+        )  # fmt: skip
 
-    def _loss(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> Tensor:
-        w, components = recording.weights["ff"], targets["components"]
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        w = recordings[WEIGHTS]
+        components = targets_of(lives, "components", w)
         if self.scored == "subspace":
             return subspace_distance(w, components.expand_as(w))
         return distance_to_axis(w, components).mean(-1)
 
-    def _metrics(self, recording: RateRecording, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        w, components = recording.weights["ff"], targets["components"]
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        w = recordings[WEIGHTS]
+        components = targets_of(lives, "components", w)
         return {
             "components_loss": distance_to_axis(w, components).mean(-1),
             "subspace_distance": subspace_distance(w, components.expand_as(w)),
             "angle_deg": angle_to_axis_deg(w, components).mean(-1),
-            "lateral_norm": recording.weights["lateral"].norm(dim=(-2, -1)),
+            "lateral_norm": recordings[LATERAL].norm(dim=(-2, -1)),
         }
 
 

@@ -9,28 +9,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from torch import Tensor
-
-from plasticbench.drawing.lives import LifeHistory
-from plasticbench.drawing.spiking import draw_population_life
+from plasticbench.networks.connections import RandomConnections
+from plasticbench.networks.life import Life, Phase
 from plasticbench.networks.neurons import ConductanceLIF
+from plasticbench.networks.recordings import FinalWeights, PopulationRate, Recordings
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
-from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
-from plasticbench.simulation.spiking.lives import SpikingLife, SpikingRecord
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
+from plasticbench.tasks.conditions import LogUniform, Uniform
 from plasticbench.tasks.losses import rate_deviation
 from plasticbench.tasks.registry import register
 from plasticbench.tasks.spiking_task import SpikingTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.drawing.lives import LifeHistory
 
 REFERENCE = (
     "Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025); "
     "network after Vogels et al., Science 334:1569 (2011), doi:10.1126/science.1211095"
 )
-_RECURRENT: dict[str, tuple[str, str, Literal["exc", "inh"], float]] = {
+RATE = PopulationRate("e", tau_s=1.0, band=(0.1, 100.0), phase="scored")
+_RECURRENT: dict[str, tuple[str, str, str, float]] = {
     "ee": ("e", "e", "exc", 0.03),
     "ei": ("e", "i", "exc", 0.03),
     "ie": ("i", "e", "inh", 0.3),
@@ -73,24 +77,13 @@ class Stability(SpikingTask):
     probability: float
     n_inputs: int
     input_probability: float
+    plastic: tuple[str, ...]  # pathways
     input_weight: float = 0.1
     target_hz: float = 10.0
     scoring_s: float = 5.0
-    input_rate_hz: tuple[float, float] = (1.0, 5.0)
-    w_init: tuple[float, float]
-    w_max: tuple[float, float]
-    training_s: tuple[float, float] = (30.0, 45.0)
 
-    condition_names: ClassVar[tuple[str, ...]] = ("input_rate_hz", "w_init", "w_max", "training_s")
-    condition_limits: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "input_rate_hz": (0.0, 1000.0),
-        "w_init": (0.0, 100.0),
-        "w_max": (0.0, 100.0),
-        "training_s": (0.0, 3600.0),
-    }
-    log_uniform: ClassVar[tuple[str, ...]] = ("w_max",)
-
-    def _network(self, conditions: Mapping[str, Any], seed: int) -> SpikingNetwork:
+    def network(self, conditions: Mapping[str, Any]) -> SpikingNetwork:
+        """Of a lifetime with these conditions."""
         rate = conditions["input_rate_hz"]
         pathways = [
             SpikingPathway(
@@ -123,36 +116,38 @@ class Stability(SpikingTask):
             tuple(pathways),
         )
 
-    def _life(self, network: SpikingNetwork, conditions: Mapping[str, Any], seed: int) -> SpikingLife:
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
+        network = self.network(conditions)
         n_steps = round((conditions["training_s"] + self.scoring_s) / network.dt_s)
-        return SpikingLife(network, seed, n_steps, watched="e")
+        scored = Phase("scored", n_steps - round(self.scoring_s / network.dt_s), n_steps)
+        weights = tuple(FinalWeights(name) for name in self.plastic)
+        return Life(network, seed, n_steps, (RATE, *weights), conditions, (scored,))
 
-    def _loss(self, rates_hz: Tensor, spikes: Tensor, life: SpikingLife) -> Tensor:
-        scored = rates_hz[..., -round(self.scoring_s / life.network.dt_s) :]
-        return rate_deviation(scored, self.target_hz).mean(-1)
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        return rate_deviation(recordings[RATE], self.target_hz).mean(-1)
+
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        weights = {f"mean_weight_{name}": recordings[FinalWeights(name)].mean(-1) for name in self.plastic}
+        return {"rate_hz": recordings[RATE].mean(-1), **weights}
 
     def shortened(self) -> Stability:
         return dataclasses.replace(
             self, n_exc=80, n_inh=20, probability=0.3, n_inputs=50, input_probability=0.5, input_weight=0.5,
-            training_s=(0.01, 0.01), scoring_s=0.02,
+            conditions={**self.conditions, "training_s": Uniform(0.01, 0.01)}, scoring_s=0.02,
         )  # fmt: skip
 
     def blow_up_loss(self, share_lived: float) -> float:
         return 160.0 * (math.exp(-share_lived) + 1.0)
 
-    def _metrics(self, record: SpikingRecord, life: SpikingLife) -> dict[str, float]:
-        window = record.rates_hz[-round(self.scoring_s / life.network.dt_s) :]
-        return {
-            "rate_hz": float(window.mean()) if len(window) else life.initial_rate_hz,
-            **{f"mean_weight_{name}": float(w.mean()) for name, w in record.weights.items()},
-        }
+    def draw_life(self, figure: Any, history: LifeHistory) -> None:
+        from plasticbench.drawing.spiking import draw_population_life
 
-    def draw_life(self, figure: Figure, history: LifeHistory) -> None:
         draw_population_life(figure, history, self.target_hz)
 
 
 _FULL = {"n_exc": 8000, "n_inh": 2000, "probability": 0.02, "n_inputs": 5000, "input_probability": 0.05}
 _MINI = {"n_exc": 800, "n_inh": 200, "probability": 0.2, "n_inputs": 500, "input_probability": 0.5}
+_WEIGHTS = (0.0, 100.0)
 _W_INIT = {"ie": (0.0, 0.3), "ee": (0.03, 0.03), "ei": (0.01, 0.05), "ii": (0.3, 0.3)}
 _W_MAX = {"ie": (2.0, 3.0), "ee": (0.3, 0.3), "ei": (0.3, 0.3), "ii": (3.0, 3.0)}
 _WHICH = {
@@ -186,8 +181,12 @@ for _pathway, _words in _WHICH.items():
                 reference=REFERENCE,
                 reference_rule=f"confavreux-2025-stability-{_pathway}",
                 plastic=(_pathway,),
-                w_init=_W_INIT[_pathway],
-                w_max=_W_MAX[_pathway],
+                conditions={
+                    "input_rate_hz": Uniform(1.0, 5.0, (0.0, 1000.0)),
+                    "w_init": Uniform(*_W_INIT[_pathway], _WEIGHTS),
+                    "w_max": LogUniform(*_W_MAX[_pathway], _WEIGHTS),
+                    "training_s": Uniform(30.0, 45.0, (0.0, 3600.0)),
+                },
                 n_official=_n_official,  # full size: 16 lives are about 40 s on two cores
                 null_loss=_MEASURED[_name][0],
                 reference_loss=_MEASURED[_name][1],

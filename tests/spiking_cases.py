@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.neurons import ConductanceLIF
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
-from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule, group_rules
 from plasticbench.simulation.spiking.cpu_engine import run_cpu
 from plasticbench.simulation.spiking.lives import SpikingLife

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.simulation.random import Stream, check_seed, philox, stream_id, uniform_pair_at
+from plasticbench.simulation.draws import uniform_pair_at
+from plasticbench.simulation.random import Stream, check_seed, philox, stream_id
 
 
 def words(value: int) -> np.ndarray:

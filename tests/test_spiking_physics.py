@@ -7,9 +7,10 @@ import pytest
 from spiking_cases import doublet, life_of, run, small_network
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.connections import RandomConnections, ReceptiveFields
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
 from plasticbench.networks.sources import ModulatedSource, PoissonProcess, PoissonSource
-from plasticbench.networks.spiking import Population, RandomConnections, ReceptiveFields, SpikingNetwork, SpikingPathway
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.simulation.spiking.inputs import draw_steps, input_processes, input_state
 from plasticbench.simulation.spiking.neurons import NOT_A_NUMBER, neuron_constants, neuron_state, step_conductance_lif
 from plasticbench.simulation.spiking.wiring import draw_wiring

@@ -10,9 +10,10 @@ from spiking_cases import batch_of, doublet, life_of, small_network
 import plasticbench
 from plasticbench.baselines.gradient import Gradient
 from plasticbench.learning.problem import Problem
+from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
-from plasticbench.networks.spiking import Population, RandomConnections, SpikingNetwork, SpikingPathway
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule
 from plasticbench.simulation.spiking.sensitivity import run_with_gradients
 from plasticbench.simulation.spiking.torch_engine import run_torch

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from plasticbench.rules import RuleBatch, group_rules, load_rule
-from plasticbench.simulation.compiled import compiled
+from plasticbench.simulation.compile import compiled
 from plasticbench.simulation.spiking import steps as spiking_steps
 from plasticbench.simulation.spiking.cpu_engine import Lifetime, kernel_of, lifetime_of
 from plasticbench.simulation.spiking.wiring import draw_wiring

@@ -76,3 +76,17 @@ def draw_weights(axes: Any, steps: list[int], weights: np.ndarray, targets: np.n
     axes.set(xlabel="presentation step", ylabel="weight", title=title)
     axes.legend(fontsize=8, loc="best", framealpha=0.85, edgecolor="none")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_weights_and_loss(figure: Figure, history: LifeHistory) -> None:
+    """Each pathway's weights of a rate network against their targets, and the loss so far."""
+    task, life = history.life.task, history.life.first
+    axes = figure.subplots(1, len(task.pathways) + 1, squeeze=False)[0]
+    figure.suptitle(task.title, fontsize=11)
+    components = life.targets.get("components")
+    for panel, name in zip(axes, task.pathways, strict=False):
+        targets = components if components is not None and name == life.network.feedforward else None
+        draw_weights(panel, history.steps, history.series(name), targets, f"pathway {name}")
+    axes[-1].plot(history.steps, history.series("loss"), color=PLASTIC)
+    axes[-1].set(xlabel="presentation step", ylabel="loss if life ended here", title="loss", ylim=(0, None))
+    axes[-1].spines[["top", "right"]].set_visible(False)

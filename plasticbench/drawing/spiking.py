@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
+from plasticbench.drawing.constants import N_RASTER, N_WEIGHT_BINS
 from plasticbench.drawing.lives import PLASTIC, TARGET, LifeHistory
 
-N_RASTER = 100
 _RASTER_S = 1.0
-N_WEIGHT_BINS = 240  # of a recorded distribution, from 0 to the largest weight allowed
 _ROWS = 60  # of its picture, about
 _SHADES = LinearSegmentedColormap.from_list("share", ["white", "#a9c8f5", PLASTIC, "#0b2a63"])
 

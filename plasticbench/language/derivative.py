@@ -22,15 +22,23 @@ def emit_derivative(
     program uses any other name.
     """
     target = dialect("numba", "float64")
-    pairwise = program.pairwise
-    body, values = emit_values(pairwise, columns, arguments, target)
-    adjoints = _reverse(pairwise, values, body, target)
+    body, value, adjoints = emit_partials(program, columns, arguments, target)
     places = {name: k for k, name in enumerate(arguments)}
     places.update({name: len(arguments) + column for name, column in columns.items() if name not in places})
     written = {places[name]: adjoint for name, adjoint in adjoints.items()}
     for place in range(len(arguments) + n_parameters):
         body.append(f"partials[{place}] = {written.get(place, target.literal(0.0))}")
-    return target.function(function_name, [*arguments, "partials"], body, values[-1])
+    return target.function(function_name, [*arguments, "partials"], body, value)
+
+
+def emit_partials(
+    program: Program, columns: Mapping[str, int], arguments: Sequence[str], target: Dialect
+) -> tuple[list[str], str, dict[str, str]]:
+    """Lines that compute a program and its derivatives; the source of its value, and of each name's derivative."""
+    pairwise = program.pairwise
+    body, values = emit_values(pairwise, columns, arguments, target)
+    adjoints = _reverse(pairwise, values, body, target)
+    return body, values[-1], adjoints
 
 
 def _reverse(program: Program, values: Sequence[str], body: list[str], target: Dialect) -> dict[str, str]:

@@ -17,6 +17,14 @@ class SlowArray:
     name: str
     shape: tuple[int, ...]
     init_std: float  # of a normal distribution: where a learner starts
+    default: float = 0.0  # every entry, for a rule that brings none along
+
+
+@dataclass(frozen=True)
+class RatePathway:
+    """A plastic pathway of a rate network."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,22 @@ class RateNetwork:
     lateral: str | None = None
     offers_reconstruction: bool = False  # the variable `reconstruction`, Σ_{k<=i} y_k W_kj
     max_weight_norm: float = 10.0  # of one output's incoming weights in one pathway; beyond it is a blow-up
+    readout_bias: float = 0.0  # of a sigmoid network's readout, where the rule brings no slow arrays
+    dt_s: float = 1.0  # one presentation
 
     @property
     def pathways(self) -> tuple[str, ...]:
         return (self.feedforward,) if self.lateral is None else (self.feedforward, self.lateral)
+
+    @property
+    def plastic_pathways(self) -> tuple[RatePathway, ...]:
+        """In the order in which rules come."""
+        return tuple(RatePathway(name) for name in self.pathways)
+
+    @property
+    def has_readout(self) -> bool:
+        """Whether each presentation is answered with a logit."""
+        return self.activation == "sigmoid"
 
     @property
     def slow_arrays(self) -> tuple[SlowArray, ...]:
@@ -48,14 +68,14 @@ class RateNetwork:
             SlowArray("W1", (n, d), d**-0.5),
             SlowArray("b1", (n,), 1.0),
             SlowArray("w2", (n,), n**-0.5),
-            SlowArray("b2", (1,), 1.0),
+            SlowArray("b2", (1,), 1.0, self.readout_bias),
         )
 
     def shape(self, pathway: str) -> tuple[int, int]:
         """(n_post, n_pre) of a plastic pathway."""
         return (self.n_outputs, self.n_inputs if pathway == self.feedforward else self.n_outputs)
 
-    def variables(self, pathway: str) -> frozenset[str]:
+    def variables(self, pathway: RatePathway) -> frozenset[str]:
         """What a rule of this pathway may read."""
-        extra = {"reconstruction"} if self.offers_reconstruction and pathway == self.feedforward else set()
-        return frozenset({"pre", "post", "w", "m"} | extra)
+        extra = {"reconstruction"} if self.offers_reconstruction and pathway.name == self.feedforward else set()
+        return frozenset({"pre", "post", "w"} | extra)

@@ -11,12 +11,11 @@ What happens within a time step, the same on every engine:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.connections import Connections
 from plasticbench.networks.neurons import NeuronModel
 from plasticbench.networks.sources import Source
 
@@ -33,40 +32,6 @@ class Population:
 
 
 @dataclass(frozen=True)
-class RandomConnections:
-    """Each pair is connected independently with `probability`; no neuron connects to itself."""
-
-    probability: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.probability <= 1:
-            raise PlasticbenchError(f"probability: {self.probability!r} is not in (0, 1]")
-
-    def capacity(self, n_pre: int, n_post: int) -> int:
-        """Synapses that a draw does not exceed (8 standard deviations above the mean)."""
-        mean = n_pre * n_post * self.probability
-        return min(n_pre * n_post, math.ceil(mean + 8 * math.sqrt(mean * (1 - self.probability))))
-
-
-@dataclass(frozen=True)
-class ReceptiveFields:
-    """Afferent i lies at (i // side, i % side) of a sheet; a neuron hears those nearer than `radius` to its centre.
-
-    Centres are drawn uniformly from the grid points of the side x side square; the sheet does not wrap around.
-    """
-
-    side: int
-    radius: float
-
-    def capacity(self, n_pre: int, n_post: int) -> int:
-        """Synapses that a draw does not exceed."""
-        return n_post * min(n_pre, (2 * int(self.radius) + 1) ** 2)
-
-
-Connections = RandomConnections | ReceptiveFields
-
-
-@dataclass(frozen=True)
 class SpikingPathway:
     """Synapses from `pre` (a population or source) to `post` (a population).
 
@@ -77,7 +42,7 @@ class SpikingPathway:
     name: str
     pre: str
     post: str
-    receptor: Literal["exc", "inh"]
+    receptor: str  # of the postsynaptic neuron model: "exc", "inh"
     connections: Connections
     weight: float | tuple[float, ...]
     plastic: bool = False
@@ -113,6 +78,9 @@ class SpikingNetwork:
             raise PlasticbenchError(f"{where}: weight: {weights[0]!r} is not a finite number of at least 0")
         if pathway.plastic and not 0 <= pathway.w_max < float("inf"):
             raise PlasticbenchError(f"{where}: w_max: {pathway.w_max!r} is not a finite number of at least 0")
+        receptors = self.populations[self.index(pathway.post)].neuron.receptors
+        if pathway.receptor not in receptors:
+            raise PlasticbenchError(f"{where}: receptor {pathway.receptor!r} is none of {', '.join(receptors)}")
         if pathway.delay_steps < 1:
             raise PlasticbenchError(f"{where}: delay_steps: {pathway.delay_steps!r} is not at least 1")
 
@@ -137,4 +105,4 @@ class SpikingNetwork:
     def variables(self, pathway: SpikingPathway) -> frozenset[str]:
         """What a rule of this pathway may read."""
         post = self.populations[self.index(pathway.post)]
-        return frozenset({"w", "m", *TRACES}) | post.neuron.variables
+        return frozenset({"w", "w_max", *TRACES}) | post.neuron.variables

@@ -4,7 +4,7 @@ A draw is a pure function of (seed, stream, index): no generator is advanced in 
 engines, a batch and a single lifetime, a CPU and a GPU draw the same conditions, wiring, weights and spikes.
 
 The function is Philox-4x32-10 (Salmon, Moraes, Dror & Shaw, SC 2011, doi:10.1145/2063384.2063405), written once
-as arithmetic on unsigned 64-bit words: the same source runs on numpy arrays and, compiled, on numba scalars.
+as arithmetic on unsigned 64-bit words: the same source runs on numpy arrays and, compiled (`draws`), on scalars.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 import zlib
 
-import numba
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 
-_MASK = np.uint64(0xFFFFFFFF)
-_SHIFT = np.uint64(32)
+LOW_WORD = np.uint64(0xFFFFFFFF)
+SHIFT = np.uint64(32)
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
 _W0 = np.uint64(0x9E3779B9)
@@ -35,34 +34,15 @@ def philox(c0, c1, c2, c3, k0, k1):
     for _ in range(10):
         p0 = c0 * _M0
         p1 = c2 * _M1
-        c0, c1, c2, c3 = (p1 >> _SHIFT) ^ c1 ^ k0, p1 & _MASK, (p0 >> _SHIFT) ^ c3 ^ k1, p0 & _MASK
-        k0 = (k0 + _W0) & _MASK
-        k1 = (k1 + _W1) & _MASK
+        c0, c1, c2, c3 = (p1 >> SHIFT) ^ c1 ^ k0, p1 & LOW_WORD, (p0 >> SHIFT) ^ c3 ^ k1, p0 & LOW_WORD
+        k0 = (k0 + _W0) & LOW_WORD
+        k1 = (k1 + _W1) & LOW_WORD
     return c0, c1, c2, c3
 
 
 def to_unit(high, low):
     """A double in the open interval (0, 1) from two 32-bit words: 52 random bits and a half."""
     return (((high << _HIGH_BITS) | (low >> _LOW_BITS)) + 0.5) * _ULP
-
-
-philox_jit = numba.njit(philox, cache=True)
-_to_unit_jit = numba.njit(to_unit, cache=True)
-
-
-@numba.njit(cache=True)
-def uniform_pair_at(seed, stream, index):
-    """Two doubles in (0, 1): element `index` of stream `stream` (see `stream_id`) of `seed`."""
-    s = np.uint64(seed)
-    i = np.uint64(index)
-    a, b, c, d = philox_jit(i & _MASK, i >> _SHIFT, np.uint64(stream), np.uint64(0), s & _MASK, s >> _SHIFT)
-    return _to_unit_jit(a, b), _to_unit_jit(c, d)
-
-
-@numba.njit(cache=True)
-def uniform_at(seed, stream, index):
-    """The first double of `uniform_pair_at`."""
-    return uniform_pair_at(seed, stream, index)[0]
 
 
 def stream_id(name: str) -> int:
@@ -98,12 +78,12 @@ class Stream:
         self._next += n
         fixed = np.broadcast_to(self._stream, index.shape)
         words = philox(
-            index & _MASK,
-            index >> _SHIFT,
+            index & LOW_WORD,
+            index >> SHIFT,
             fixed,
             np.zeros_like(index),
-            np.broadcast_to(self._seed & _MASK, index.shape),
-            np.broadcast_to(self._seed >> _SHIFT, index.shape),
+            np.broadcast_to(self._seed & LOW_WORD, index.shape),
+            np.broadcast_to(self._seed >> SHIFT, index.shape),
         )
         return np.stack((to_unit(words[0], words[1]), to_unit(words[2], words[3])), axis=1)
 

@@ -15,6 +15,7 @@ from plasticbench.drawing.lives import LifeHistory, figure_to_array
 from plasticbench.errors import PlasticbenchError
 from plasticbench.rules import load_rule
 from plasticbench.simulation.random import check_seed
+from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.tasks.registry import task as find_task
 from plasticbench.tasks.task import Task
 
@@ -42,7 +43,7 @@ class PlasticityEnv(gymnasium.Env):
         self._life: Any = None
         self._history: LifeHistory | None = None
         self._window: Any = None
-        example = self.task.lifetimes([0])
+        example = lifetimes(self.task, [0])
         self.observation_space = observation_space(example)
         self.action_space = action_space(example)
 
@@ -58,11 +59,12 @@ class PlasticityEnv(gymnasium.Env):
         options = check_options(options)
         drawn = int(self.np_random.integers(2**40, 2**62)) if seed is None else check_seed(seed)
         fixed = options.get("conditions")
-        self._life = self.task.lifetimes([drawn], None if fixed is None else [fixed], options.get("rule"))
+        self._life = lifetimes(self.task, [drawn], None if fixed is None else [fixed], options.get("rule"))
+        self._n_lived, self._charged = 0, 0.0
         self._history = LifeHistory(self._life) if self.render_mode else None
         return self._observation(), {
             "seed": drawn,
-            "conditions": copy.deepcopy(self._life.lives.conditions[0]),
+            "conditions": copy.deepcopy(dict(self._life.first.conditions)),
         }
 
     def step(
@@ -77,13 +79,31 @@ class PlasticityEnv(gymnasium.Env):
             name: torch.as_tensor(np.asarray(values, dtype=np.float64)).unsqueeze(0) for name, values in action.items()
         }
         part = float(self._life.advance(delta)[0])
+        self._n_lived, self._charged = self._n_lived + 1, self._charged + part
         over = bool(self._life.over[0])
         info = final_info(self.task, self._life, 0) if over else {}
+        if not over and self._n_lived == self._time_limit:
+            info = self._cut_off()
+            part += info["loss"] - self._charged
         if self._history is not None:
             self._history.record()
             if self.render_mode == "human" and (over or self._history.is_frame_due()):
                 self.render()
         return self._observation(), -part, over, False, info
+
+    @property
+    def _time_limit(self) -> int | None:
+        """Steps after which a wrapper will end the lifetime, as `gymnasium.make(id, max_episode_steps=...)` asks."""
+        return self.spec.max_episode_steps if self.spec is not None else None
+
+    def _cut_off(self) -> dict[str, Any]:
+        """What a lifetime that does not reach its end reports: it is charged as one that blew up here."""
+        life = self._life
+        loss = self.task.blow_up_loss(self._n_lived / life.n_steps)
+        return {
+            "loss": loss, "score": self.task.score(loss), "status": "cut off",
+            "conditions": copy.deepcopy(dict(life.first.conditions)), "metrics": {},
+        }  # fmt: skip
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The lifetime so far as a picture, (height, width, 3) uint8; in "human" mode it is shown in a window."""
@@ -133,8 +153,8 @@ def final_info(task: Any, life: Any, index: int) -> dict[str, Any]:
     return {
         "loss": loss,
         "score": task.score(loss),
-        "status": str(outcome.statuses[0, index]),
-        "conditions": copy.deepcopy(life.lives.conditions[index]),
+        "status": "blow-up" if bool(outcome.blown_up[0, index]) else "ok",
+        "conditions": copy.deepcopy(dict(life.lives[index].conditions)),
         "metrics": {name: float(values[0, index]) for name, values in outcome.metrics.items()},
     }
 

@@ -1,4 +1,4 @@
-"""Rate lifetimes stepped by hand: what the environments of rate tasks wrap."""
+"""Rate lifetimes stepped by hand."""
 
 from __future__ import annotations
 
@@ -10,37 +10,50 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.life import Life
+from plasticbench.networks.recordings import Recordings
+from plasticbench.rules import RuleBatch
+from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.rate.lives import RateLives
 from plasticbench.simulation.rate.torch_engine import RateStepper
-from plasticbench.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
-    from plasticbench.tasks.rate_task import RateTask
+    from plasticbench.tasks.task import Task
 
 
 class RateLifetimes:
-    """Lifetimes stepped by hand; every tensor has a leading axis of lifetimes."""
+    """See `Lifetimes`; observations broadcast, so `w` is (n_lifetimes, [1,] n_post, n_pre)."""
 
     def __init__(
         self,
-        task: RateTask,
-        lives: RateLives,
-        arrays: Mapping[str, Tensor] | None = None,
+        task: Task,
+        lives: tuple[Life, ...],
+        brought: RuleBatch,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
     ):
         self.task, self.lives = task, lives
-        self._stepper = RateStepper(task.network, lives, 1, arrays, device, dtype)
-        self._charged = torch.zeros(lives.n_seeds, dtype=torch.float64, device=device)  # loss so far
+        self._side_by_side = RateLives.of(lives)
+        self._brought = brought.to(device, dtype)
+        self._stepper = RateStepper(self._side_by_side, brought, device, dtype)
+        self._structures = dict(zip(self._stepper.network.pathways, brought.structure.pathways, strict=True))
+        self._charged = torch.zeros(len(lives), dtype=torch.float64, device=device)  # loss so far
+
+    @property
+    def first(self) -> Life:
+        return self.lives[0]
+
+    @property
+    def n_steps(self) -> int:
+        return self._side_by_side.n_steps
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """pathway -> (n_lifetimes, n_post, n_pre)."""
         return {name: w[0] for name, w in self._stepper.weights.items()}
 
     @property
     def readout(self) -> Tensor:
-        """Logits of the items shown so far, (n_lifetimes, n_shown); of sigmoid networks."""
+        """Logits of the items shown so far, (n_lifetimes, n_shown); of networks that have a readout."""
         return torch.stack(self._stepper.readout, -1)[0]
 
     @property
@@ -49,13 +62,11 @@ class RateLifetimes:
 
     @property
     def over(self) -> Tensor:
-        """Which lifetimes have ended, (n_lifetimes,) bool."""
-        return ~self._stepper.alive[0] | (self._stepper.step >= self.lives.n_steps)
+        return ~self._stepper.alive[0] | (self._stepper.step >= self.n_steps)
 
     def observe(self) -> dict[str, dict[str, Tensor]]:
-        """pathway -> variable -> (n_lifetimes, [n_presented or 1,] n_post or 1, n_pre or 1), all of one rank."""
-        n, stream = self.lives.n_seeds, self.lives.order is not None
-        return {
+        n, stream = len(self.lives), self._side_by_side.order is not None
+        found = {
             pathway: {
                 name: full.squeeze(1) if stream else full
                 for name, values in variables.items()
@@ -63,45 +74,53 @@ class RateLifetimes:
             }
             for pathway, variables in self._stepper.observe().items()
         }
+        if self.first.modulator is not None:
+            for variables in found.values():
+                like = variables["m"]
+                variables["modulator"] = torch.full_like(like, float(self._stepper.delivers))
+        return found
 
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
-        """Apply Δw and move on a step; this step's part of each lifetime's loss, (n_lifetimes,).
-
-        An action broadcasts against its pathway's observation, or against its weights.
-        """
-        stepper, step = self._stepper, self._stepper.step
-        was_over = self.over
-        if self.task.loss_over_steps:
-            part = self.task._step_loss(stepper.readout[step], self._targets(), step)[0]
-        else:
-            part = torch.zeros_like(self._charged)
-        stepper.advance({name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()})
-        if bool((self.over & ~was_over).any()):
-            part = torch.where(self.over, self.outcome().losses[0].to(part) - self._charged, part)
-        part = torch.where(was_over, torch.zeros_like(part), part).detach()
-        self._charged += part
+        """See `Lifetimes`. An action broadcasts against its pathway's observation, or against its weights."""
+        stepper, step, was_over = self._stepper, self._stepper.step, self.over
+        deltas = {name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()}
+        self._remember()
+        stepper.advance(deltas)
+        part = self._part_of_loss(step)
+        stepper.end_step()
+        ended = self.over & ~was_over
+        if bool(ended.any()):
+            part = torch.where(ended, self.outcome().losses[0].to(part) - self._charged, part)
+        part = torch.where(was_over, torch.zeros_like(part), part)
+        self._charged = self._charged + part.detach()
         return part
 
-    def outcome(self) -> Outcome:
-        """Of the lives so far, with n_rules = 1."""
-        losses, blown_up, metrics = self.task.outcome_of(self._stepper.recording(), self.lives)
-        lived = float(self._stepper.step * self.lives.n_seeds)
-        return Outcome(losses, blown_up, metrics, "torch", lived, 0.0, 0.0)
+    def _remember(self) -> None:
+        """Traces and states of the rule that the lifetimes were given move on, as on the engines."""
+        seen = self._stepper.observe()
+        for (name, structure), values in zip(self._structures.items(), self._brought.parameters, strict=True):
+            for event in ("on_step", "on_modulator") if self._stepper.delivers else ("on_step",):
+                for target, change in structure.targets(event).items():
+                    if target != "w":
+                        self._stepper.memory[name].change(target, change.evaluate_mean(seen[name], values, -3))
+            self._stepper.memory[name].end_step(seen[name], values)
 
-    @property
-    def n_steps(self) -> int:
-        return self.lives.n_steps
+    def _part_of_loss(self, step: int) -> Tensor:
+        parts = self.task.step_losses(self._stepper.recordings(), self.lives)
+        return torch.zeros_like(self._charged) if parts is None else parts[0, :, step].to(self._charged)
+
+    def recordings(self) -> list[tuple[Recordings, list[Life]]]:
+        return [(self._stepper.recordings(), list(self.lives))]
+
+    def outcome(self) -> Measured:
+        return self.task.measure(self._stepper.recordings(), self.lives)
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """What a picture of the first lifetime needs of this moment."""
         kept: dict[str, Any] = {name: w[0].detach().cpu().numpy().copy() for name, w in self.weights.items()}
-        kept["loss"] = np.float64(self.outcome().losses[0, 0])
+        kept["loss"] = np.float64(self.outcome().losses[0, 0].detach().cpu())
         return kept
 
-    def _targets(self) -> dict[str, Tensor]:
-        return {n: torch.as_tensor(t, device=self._charged.device) for n, t in self.lives.targets.items()}
-
-    def _mean_change(self, pathway: str, delta: Tensor) -> Tensor:
+    def _mean_change(self, pathway: str, delta: Any) -> Tensor:
         """An action averaged over its axis of presentations, if it has one: (n_lifetimes, n_post, n_pre)."""
         if pathway not in self._stepper.weights:
             offered = ", ".join(self._stepper.weights)

@@ -14,6 +14,7 @@ from torch import Tensor
 from plasticbench.errors import PlasticbenchError
 from plasticbench.simulation.random import Stream, check_seed
 from plasticbench.stepping.env import action_space, check_options, final_info, observation_space
+from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.tasks.registry import task as find_task
 from plasticbench.tasks.task import Task
 
@@ -32,7 +33,7 @@ class PlasticityVectorEnv(VectorEnv):
             raise PlasticbenchError(f"num_envs: {num_envs} is not a positive number")
         self.task = task_id if isinstance(task_id, Task) else find_task(task_id)
         self.num_envs, self.device, self.dtype = num_envs, device, dtype
-        example = self.task.lifetimes([0])
+        example = lifetimes(self.task, [0])
         self.single_observation_space = observation_space(example, batched=True)
         self.single_action_space = action_space(example)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -50,11 +51,13 @@ class PlasticityVectorEnv(VectorEnv):
         """
         options = check_options(options)
         seeds = self._seeds(seed)
-        self._life = self.task.lifetimes(seeds, options.get("conditions"), options.get("rule"), self.device, self.dtype)
+        self._life = lifetimes(
+            self.task, seeds, options.get("conditions"), options.get("rule"), self.device, self.dtype
+        )
         self._reported = [False] * self.num_envs
         return self._life.observe(), {
             "seed": np.array(seeds),
-            "conditions": list(self._life.lives.conditions),
+            "conditions": [dict(life.conditions) for life in self._life.lives],
         }
 
     def step(  # type: ignore[override]

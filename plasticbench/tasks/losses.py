@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plasticbench.networks.life import Life
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def targets_of(lives: Sequence[Life], name: str, like: Tensor) -> Tensor:
+    """A target of each life, (n_lives, ...), on the device of `like`."""
+    import torch
+
+    return torch.as_tensor(np.stack([life.targets[name] for life in lives]), device=like.device)
 
 
 def distance_to_axis(w: Tensor, axis: Tensor) -> Tensor:
     """min(‖w − axis‖, ‖w + axis‖) over the last dimension: the sign of a principal component is free."""
+    import torch
+
     return torch.minimum(torch.linalg.vector_norm(w - axis, dim=-1), torch.linalg.vector_norm(w + axis, dim=-1))
 
 
 def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
     """Angle in degrees, 0 to 90, between the line through w and the axis; 90 for w = 0."""
+    import torch
+
     norm = torch.linalg.vector_norm(w, dim=-1) * torch.linalg.vector_norm(axis, dim=-1)
     cosine = (w * axis).sum(-1).abs() / torch.where(norm > 0, norm, torch.ones_like(norm))
     return torch.rad2deg(torch.arccos(cosine.clamp(0.0, 1.0)))
@@ -24,6 +42,8 @@ def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
     sqrt(1 − tr(P_w P_basis)/k) with the orthogonal projections P; the ridge makes it defined, and differentiable,
     for weights that do not span k dimensions (what is missing counts as orthogonal to the basis).
     """
+    import torch
+
     k = basis.shape[-2]
     gram = w @ w.transpose(-1, -2) + 1e-9 * torch.eye(w.shape[-2], dtype=w.dtype, device=w.device)
     overlap = w @ basis.transpose(-1, -2)  # (..., outputs, k)
@@ -33,6 +53,8 @@ def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
 
 def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10.0) -> Tensor:
     """Per item, in nats; the logit is clipped so that one confident error costs at most `largest_logit` nats."""
+    import torch
+
     clipped = logit.clamp(-largest_logit, largest_logit)
     return torch.nn.functional.binary_cross_entropy_with_logits(clipped, label.expand_as(clipped), reduction="none")
 

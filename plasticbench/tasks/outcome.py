@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from plasticbench.simulation.engine import Measured
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,12 @@ class Outcome:
     wall_s: float  # spent simulating
     compile_s: float
 
+    @classmethod
+    def of(cls, measured: Measured, engine: str, wall_s: float, compile_s: float) -> Outcome:
+        """From what an engine measured."""
+        lived_s = float(measured.lived_s.sum())
+        return cls(measured.losses, measured.blown_up, measured.metrics, engine, lived_s, wall_s, compile_s)
+
     @property
     def statuses(self) -> np.ndarray:
         """(n_rules, n_seeds) of "ok" or "blow-up"."""
@@ -29,6 +39,8 @@ class Outcome:
 
 def merge(parts: list[tuple[list[int], Outcome]]) -> Outcome:
     """One outcome of all rules, in their own order; each part comes with its rules' positions."""
+    import torch
+
     outcomes = [outcome for _, outcome in parts]
     order = torch.as_tensor([i for indices, _ in parts for i in indices]).argsort()
 

@@ -8,19 +8,31 @@ import hashlib
 import inspect
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from plasticbench.errors import PlasticbenchError, RuleError
+from plasticbench.networks.life import Life
+from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.recordings import Recordings
+from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import Family, Rule, RuleBatch, WithArrays, group_rules, load_rule, make_family
+from plasticbench.rules.variables import RATE_EVENTS, SPIKING_EVENTS
+from plasticbench.simulation.engine import EngineOptions, Measured, find_engine, wants_gradients
 from plasticbench.simulation.random import check_seed
+from plasticbench.tasks.conditions import Distribution, draw_conditions
 from plasticbench.tasks.outcome import Outcome, merge
+from plasticbench.tasks.policy import TaskPolicy
 from plasticbench.tasks.rule_map import RuleMap
+from plasticbench.tasks.specification import declared, declared_life
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.drawing.lives import LifeHistory
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
@@ -28,12 +40,15 @@ _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinite
 _BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
 
 Policy = Callable[[Any], Any]
-Rules = Rule | str | RuleBatch | Policy | Sequence["Rule | str | Policy"] | tuple[Family, Tensor]
+Rules = "Rule | str | RuleBatch | Policy | Sequence[Rule | str | Policy] | tuple[Family, Tensor]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(abc.ABC):
-    """The part that all tasks share. Subclasses declare numbers as fields and science in `_hooks`."""
+    """What a task's author declares: numbers as fields, and `life`, `loss`, `blow_up_loss`, `shortened`, `draw_life`.
+
+    `metrics` are reported beside the loss. Everything else follows from the lives.
+    """
 
     id: str
     title: str
@@ -47,28 +62,95 @@ class Task(abc.ABC):
     score_scale: Literal["linear", "log"] = "linear"
     learning_rate: float = 0.1
     families: tuple[str, ...] = ()
+    conditions: Mapping[str, Distribution] = field(default_factory=dict)  # drawn for each lifetime, by name
 
-    track: ClassVar[Literal["rate", "spiking"]]
-    events: ClassVar[tuple[str, ...]]
     evaluator_version: ClassVar[int] = 1  # raised when the code changes what a lifetime or a loss is
-    condition_names: ClassVar[tuple[str, ...]] = ()
+    declares_lives: ClassVar[bool] = True  # False: lives hold data that may be missing here; the network is declared
     lifetimes_per_report: ClassVar[int | None] = None  # between reports of progress; None: all at once
+
+    # ------------------------------------------------------------ what an author gives
+
+    @abc.abstractmethod
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
+        """The life of a seed under these conditions, before any rule."""
+
+    @abc.abstractmethod
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        """(n_rules, n_lives), of lives that did not blow up; what others get is not used."""
+
+    @abc.abstractmethod
+    def blow_up_loss(self, share_lived: float) -> float:
+        """Of a life that blew up after this share of its steps."""
+
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        """Beside the loss: name -> (n_rules, n_lives); undefined (null) of lives that blew up."""
+        return {}
+
+    @abc.abstractmethod
+    def shortened(self) -> Task:
+        """The same task with a much shorter life, unregistered: for checks of conformance, not for scores."""
+
+    @abc.abstractmethod
+    def draw_life(self, figure: Any, history: LifeHistory) -> None:
+        """Draw what a person wants to see of a lifetime."""
+
+    def step_losses(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor | None:
+        """(n_rules, n_lives, n_steps) whose sum over steps is the loss, where it is one over steps; else None."""
+        return None
+
+    @property
+    def rule_map(self) -> RuleMap | None:
+        """Where a theory of this task puts the rules; None where there is no such theory."""
+        return None
 
     # ------------------------------------------------------------ what the task is
 
+    @cached_property
+    def example(self) -> Life:
+        """The lifetime of seed 0."""
+        return self.draw([0])[0]
+
     @property
-    @abc.abstractmethod
+    def example_network(self) -> SpikingNetwork | RateNetwork:
+        """A lifetime's network; those of others differ in numbers only."""
+        return self.example.network
+
+    @property
+    def has_modulator(self) -> bool:
+        """Whether rules may read `m` and act at its deliveries."""
+        return self.example.modulator is not None
+
+    @property
+    def track(self) -> Literal["rate", "spiking"]:
+        """The kind of its network."""
+        return "rate" if isinstance(self.example_network, RateNetwork) else "spiking"
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """When a rule may act."""
+        own = RATE_EVENTS if self.track == "rate" else SPIKING_EVENTS
+        return (*own, "on_modulator") if self.has_modulator else tuple(own)
+
+    @property
     def pathways(self) -> tuple[str, ...]:
         """The plastic pathways, in order."""
+        return tuple(pathway.name for pathway in self.example_network.plastic_pathways)
 
-    @abc.abstractmethod
     def variables(self, pathway: str) -> frozenset[str]:
         """What a rule may read at a synapse of this pathway."""
+        network = self.example_network
+        offered = next(network.variables(p) for p in network.plastic_pathways if p.name == pathway)  # type: ignore[arg-type]
+        return offered | {"m"} if self.has_modulator else offered
 
     @property
     def arrays(self) -> dict[str, tuple[int, ...]]:
         """Slow weights that a rule may bring along: name -> shape."""
-        return {}
+        network = self.example_network
+        return {array.name: array.shape for array in network.slow_arrays} if isinstance(network, RateNetwork) else {}
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        return tuple(self.conditions)
 
     @property
     def description(self) -> str:
@@ -79,21 +161,25 @@ class Task(abc.ABC):
     def official_seeds(self) -> tuple[int, ...]:
         return tuple(range(OFFICIAL_SEED_BASE, OFFICIAL_SEED_BASE + self.n_official))
 
+    def blow_up_losses(self) -> tuple[float, float]:
+        """The loss of a lifetime that blows up at its very end, and of one that blows up at once."""
+        return self.blow_up_loss(1.0), self.blow_up_loss(0.0)
+
     def specification(self) -> dict[str, Any]:
-        """Everything that decides a score, as JSON data."""
-        fields = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in ("title", "summary", "reference", "families")
-            and not (f.name == "blind_loss" and self.blind_loss is None)
+        """Everything that decides a score, as JSON data: fields, network, protocol, recordings, loss, seeds."""
+        left_out = ("title", "summary", "reference", "families")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
+        return {
+            "evaluator_version": self.evaluator_version,
+            "official_seeds": [self.official_seeds[0], self.n_official],
+            "fields": declared(fields),
+            **declared_life(self),
         }
-        return {"class": type(self).__name__, "evaluator_version": self.evaluator_version, **fields}
 
     @cached_property
     def spec_hash(self) -> str:
         """SHA-256 of the canonical specification: entries of another hash are not comparable."""
-        text = json.dumps(self.specification(), sort_keys=True, default=dataclasses.asdict)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.specification(), sort_keys=True).encode()).hexdigest()
 
     def score(self, mean_loss: float) -> float:
         """0 for the null rule's official loss, 1 for the reference rule's; unclipped."""
@@ -121,28 +207,22 @@ class Task(abc.ABC):
 
     def _trainable_arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:
         """Name -> (shape, standard deviation of a learner's start) of `arrays`."""
-        return {}
+        network = self.example_network
+        assert isinstance(network, RateNetwork)
+        return {array.name: (array.shape, array.init_std) for array in network.slow_arrays}
 
     def _family_options(self, name: str) -> dict[str, Any]:
-        return {}
-
-    @property
-    def rule_map(self) -> RuleMap | None:
-        """Where a theory of this task puts the rules; None where there is no such theory."""
-        return None
-
-    @abc.abstractmethod
-    def shortened(self) -> Task:
-        """The same task with a much shorter life, unregistered: for checks of conformance, not for scores."""
-
-    @abc.abstractmethod
-    def blow_up_losses(self) -> tuple[float, float]:
-        """The loss of a lifetime that blows up at its very end, and of one that blows up at once."""
+        if self.track == "rate":
+            return {"eta": self.learning_rate} if name == "polynomial" else {}
+        if name == "mlp":
+            inputs = ("w", "x_pre", "x_post")
+            return {"inputs": inputs, "events": SPIKING_EVENTS, "eta": self.learning_rate}
+        return {"eta": self.learning_rate}
 
     # ------------------------------------------------------------ living
 
     def losses(self, rules: Rules, seeds: Sequence[int], engine: str = "auto", **options: Any) -> Tensor:
-        """Losses (n_rules, n_seeds); those of `gradient_engine` are differentiable in a family's θ, as torch's are.
+        """Losses (n_rules, n_seeds), differentiable in a family's θ where that requires gradients.
 
         `rules`: a rule, a list of rules, (family, θ of shape (n_rules, d)), or Python policies (torch engine).
         Lifetimes of equal seed share network, inputs and conditions across rules.
@@ -161,62 +241,60 @@ class Task(abc.ABC):
     ) -> Outcome:
         """Every rule in every seed's lifetime.
 
-        Raises PlasticbenchError for an unknown engine, seed or condition, RuleError for a rule that does not suit.
+        Raises PlasticbenchError for an unknown engine, seed or condition, for an option that the engine cannot honour,
+        RuleError for a rule that does not suit.
         """
-        seeds = tuple(check_seed(seed) for seed in seeds)
-        lives = self.draw(seeds, conditions)
+        lives = self.draw(tuple(check_seed(seed) for seed in seeds), conditions)
+        measure = self.measure if metrics else self.measure_loss
         parts: list[tuple[list[int], Outcome]] = []
-        for indices, batch in self._group(rules):
-            parts.append((indices, self._live(batch, lives, self._engine(engine, batch), device, threads, metrics)))
+        for indices, batch in self.group(rules):
+            options = EngineOptions(device, threads, wants_gradients(batch))
+            chosen = find_engine(engine, lives, batch, options)
+            started = time.perf_counter()
+            measured, compile_s = chosen.run(lives, batch, measure, options)
+            wall_s = time.perf_counter() - started - compile_s
+            parts.append((indices, Outcome.of(measured, chosen.name, wall_s, compile_s)))
         if not parts:
             raise PlasticbenchError("rules: none given")
         return parts[0][1] if len(parts) == 1 else merge(parts)
 
-    def draw(self, seeds: Sequence[int], conditions: Any = None) -> Any:
+    def measure(self, recordings: Recordings, lives: Sequence[Life]) -> Measured:
+        """What lives came to: finite losses, blow-ups included, and every metric."""
+        return self._measured(recordings, lives, self.metrics(recordings, lives))
+
+    def measure_loss(self, recordings: Recordings, lives: Sequence[Life]) -> Measured:
+        """As `measure`, without metrics."""
+        return self._measured(recordings, lives, {})
+
+    def _measured(self, recordings: Recordings, lives: Sequence[Life], metrics: dict[str, Tensor]) -> Measured:
+        import torch
+
+        loss = self.loss(recordings, lives)
+        blown_up = recordings.blown_up | ~torch.isfinite(loss.detach())
+        lived_s = torch.zeros(loss.shape, dtype=torch.float64)
+        worst = torch.zeros_like(loss.detach())
+        for s, life in enumerate(lives):
+            for r, n_steps in enumerate(recordings.n_steps_lived[:, s].tolist()):
+                lived_s[r, s] = n_steps * life.dt_s
+                if bool(blown_up[r, s]):
+                    worst[r, s] = self.blow_up_loss(n_steps / life.n_steps)
+        return Measured(
+            torch.where(blown_up, worst, loss),
+            blown_up,
+            {
+                name: torch.where(blown_up, math.nan, value.detach().to(torch.float64))
+                for name, value in metrics.items()
+            },
+            lived_s,
+        )
+
+    def draw(self, seeds: Sequence[int], conditions: Any = None) -> tuple[Life, ...]:
         """The lifetimes of these seeds, with conditions fixed by name where given."""
-        return self._draw(tuple(seeds), self._fixed_conditions(len(seeds), conditions))
-
-    @abc.abstractmethod
-    def _draw(self, seeds: tuple[int, ...], fixed: list[dict[str, Any]]) -> Any: ...
-
-    @abc.abstractmethod
-    def _live(
-        self, rules: Any, lives: Any, engine: str, device: str | None, threads: int | None, metrics: bool
-    ) -> Outcome: ...
-
-    @abc.abstractmethod
-    def lifetimes(
-        self,
-        seeds: Sequence[int],
-        conditions: Any = None,
-        rule: Rule | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float64,
-    ) -> Any:
-        """Lifetimes to be stepped by hand (what the environments wrap).
-
-        `rule`: whose slow weights and trace time constants they have; the reference rule's by default.
-        """
-
-    def _engine(self, engine: str, rules: Any) -> str:
-        known = ("auto", *self.engines)
-        if engine not in known:
-            raise PlasticbenchError(f"engine: {engine!r} does not run {self.id}; choose from {', '.join(known)}")
-        if not isinstance(rules, RuleBatch):
-            if engine not in ("auto", "torch"):
-                raise RuleError(f"rule: a Python policy runs on the torch engine only, not on {engine!r}")
-            return "torch"
-        return "cpu" if engine == "auto" else engine
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """Names of the engines that run this task."""
-        return ("cpu", "torch")
-
-    @property
-    def gradient_engine(self) -> str:
-        """The engine to ask for losses that are differentiable in the rules' parameters."""
-        return "torch"
+        fixed = self._fixed_conditions(len(seeds), conditions)
+        return tuple(
+            self.life(draw_conditions(self.conditions, seed, given), seed)
+            for seed, given in zip(seeds, fixed, strict=True)
+        )
 
     def _fixed_conditions(self, n: int, conditions: Any) -> list[dict[str, Any]]:
         if conditions is None:
@@ -233,12 +311,12 @@ class Task(abc.ABC):
                     raise PlasticbenchError(f"conditions.{name}: {self.id} draws no such condition; it draws {offered}")
         return [dict(fixed) for fixed in each]
 
-    def _group(self, rules: Rules) -> list[tuple[list[int], Any]]:
+    def group(self, rules: Rules) -> list[tuple[list[int], Any]]:
         """Rules of equal structure together, so that they share one compiled kernel; policies alone."""
         if isinstance(rules, RuleBatch):
             return [(list(range(rules.n_rules)), rules)]
         if isinstance(rules, tuple) and len(rules) == 2 and isinstance(rules[0], Family):
-            return self._group(rules[0].batch(rules[1]))
+            return self.group(rules[0].batch(rules[1]))
         listed = list(rules) if isinstance(rules, Sequence) and not isinstance(rules, str) else [rules]
         resolved: list[Any] = [load_rule(r) if isinstance(r, str) else r for r in listed]
         groups: list[tuple[list[int], Any]] = []
@@ -254,5 +332,9 @@ class Task(abc.ABC):
             if not isinstance(rule, Rule):
                 if not callable(rule):
                     raise RuleError(f"rule: {rule!r} is neither a rule, a rule's name or file, nor a policy")
-                groups.append(([i], rule))
+                groups.append(([i], self._policy(rule)))
         return groups
+
+    def _policy(self, policy: Policy) -> TaskPolicy:
+        ((_, brought),) = self.group(load_rule(self.reference_rule))
+        return TaskPolicy(self, policy, brought)

@@ -1,111 +1,99 @@
-"""The cpu engine of rate networks: one fused numba loop per lifetime, generated for the rule's structure.
+"""The cpu engine of rate networks: one compiled loop over lives, which calls the rule's compiled changes.
 
-Rules that differ only in numbers share one kernel. Lifetimes run on threads (the kernel releases the
-interpreter lock); each is computed alone, so its bits depend neither on the batch nor on the number of threads.
+Lifetimes run on threads (the loop releases the interpreter lock); each is computed alone, so its bits depend neither
+on the batch nor on the number of threads.
 """
 
 from __future__ import annotations
 
-import inspect
-import os
+import math
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
+from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
-from plasticbench.rules import RuleBatch, Structure
-from plasticbench.simulation.compile import compile_kernel
-from plasticbench.simulation.rate import kernel as rate_kernel
-from plasticbench.simulation.rate.lives import RATE_VARIABLES, RateLives, RateRecording
+from plasticbench.networks.recordings import Weights
+from plasticbench.rules import PathwayStructure, RuleBatch
+from plasticbench.simulation.engine import Measure, Measured
+from plasticbench.simulation.rate import kernel
+from plasticbench.simulation.rate.event_source import FUNCTIONS, compiled_changes
+from plasticbench.simulation.rate.lives import RateLives, recordings_of, sample_steps, with_slow_arrays
+from plasticbench.simulation.rate.modulator_source import modulator_address
+from plasticbench.simulation.threads import default_threads
 
 _CHUNKS_PER_THREAD = 8  # small enough pieces that threads finish together
 
 
-def default_threads() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@lru_cache(maxsize=256)
-def _kernel(network: RateNetwork, structure: Structure, stream: bool) -> ModuleType:
-    rules = dict(zip(network.pathways, structure.pathways, strict=True))
-    feedforward = rules[network.feedforward].events.get("on_step")
-    flags = (
-        f"STREAM = {stream}\n"
-        f"SIGMOID = {network.activation == 'sigmoid'}\n"
-        f"LATERAL = {network.lateral is not None}\n"
-        f"RECONSTRUCTION = {feedforward is not None and 'reconstruction' in feedforward.variables}\n"
-    )
-    functions = [
-        _function(name, rules[pathway].events.get("on_step"))
-        for name, pathway in (("delta_feedforward", network.feedforward), ("delta_lateral", network.lateral))
-        if pathway is not None
-    ]
-    if network.lateral is None:
-        functions.append(_function("delta_lateral", None))
-    return compile_kernel(inspect.getsource(rate_kernel), flags + "\n\n".join(functions))
-
-
-def _function(name: str, event) -> str:
-    """The source of a rule's function, inlined by the compiler; without an event it changes nothing."""
-    decorator = "@numba.njit(inline='always')\n"
-    if event is None:
-        return f"{decorator}def {name}({', '.join(RATE_VARIABLES)}, p):\n    return 0.0\n"
-    return decorator + event.emit(name, RATE_VARIABLES, dialect="numba", scalar="float64")
-
-
 def run_cpu(
-    network: RateNetwork, lives: RateLives, rules: RuleBatch, threads: int | None = None
-) -> tuple[RateRecording, float]:
-    """Every lifetime under every rule, and the seconds spent compiling."""
+    lives: Sequence[Life], rules: RuleBatch, measure: Measure, threads: int | None = None
+) -> tuple[Measured, float]:
+    """Every life under every rule, and the seconds spent compiling."""
     started = time.perf_counter()
-    live = _kernel(network, rules.structure, lives.order is not None).live
-    n_lives = rules.n_rules * lives.n_seeds
-    n_outputs, n_inputs = network.n_outputs, network.n_inputs
-    w_init = np.ascontiguousarray(lives.w_init[network.feedforward], dtype=np.float64)
-    lateral = lives.w_init[network.lateral] if network.lateral else np.zeros((lives.n_seeds, 0, 0))
-    inputs = lives.inputs if lives.order is not None else lives.inputs.transpose(0, 2, 1)
-    order = lives.order if lives.order is not None else np.zeros((lives.n_seeds, 0), dtype=np.int64)
-    sigmoid = network.activation == "sigmoid"
-    w_end = np.empty((n_lives, n_outputs, n_inputs))
-    u_end = np.empty((n_lives, *lateral.shape[1:]))
-    readout = np.zeros((n_lives, lives.n_steps if sigmoid else 0))
-    lived = np.empty(n_lives, dtype=np.int64)
-    blown_up = np.zeros(n_lives, dtype=np.bool_)
-
-    parameters = [_numpy(p) for p in rules.parameters]
-    if network.lateral is None:
-        parameters.append(np.zeros((1, 0)))
-    given = (
-        lives.n_steps, network.max_weight_norm, np.ascontiguousarray(inputs, dtype=np.float64),
-        np.ascontiguousarray(order), w_init, np.ascontiguousarray(lateral, dtype=np.float64),
-        *_slow(network, rules), *parameters,
-    )  # fmt: skip
+    side_by_side = RateLives.of(lives)
+    network, n_steps = side_by_side.network, side_by_side.n_steps
+    rules = with_slow_arrays(network, rules)
+    n_rules, n_seeds = rules.n_rules, side_by_side.n_seeds
+    n_lives, n_outputs, n_inputs = n_rules * n_seeds, network.n_outputs, network.n_inputs
+    lateral = side_by_side.w_init[network.lateral] if network.lateral else np.zeros((n_seeds, 0, 0))
+    modulator = lives[0].modulator
+    samples = _Samples(lives[0], n_lives, (n_outputs, n_inputs), lateral.shape[1:])
+    kept = {
+        "w": np.empty((n_lives, n_outputs, n_inputs)),
+        "u": np.empty((n_lives, *lateral.shape[1:])),
+        "readout": np.zeros((n_lives, n_steps if network.has_readout else 0)),
+        "modulation": np.zeros((n_lives, len(modulator.steps) if modulator else 0, n_outputs)),
+        "lived": np.empty(n_lives, dtype=np.int64),
+        "blown_up": np.zeros(n_lives, dtype=np.bool_),
+    }
+    given = (*_given(side_by_side, lateral), *_slow(network, rules), *_rules(network, rules), *_modulation(lives))
 
     def run(first: int, last: int) -> None:
-        live(first, last, *given, w_end, u_end, readout, lived, blown_up)
+        kernel.live(
+            first, last, n_steps, network.max_weight_norm, *given, kept["w"], kept["u"], kept["readout"],
+            kept["modulation"], samples.index, samples.w, samples.u, kept["lived"], kept["blown_up"],
+        )  # fmt: skip
 
     run(0, 0)  # compiles, or loads what was compiled
-    compiled = time.perf_counter() - started
+    compiling = time.perf_counter() - started
     _in_threads(run, n_lives, threads or default_threads())
-    shape = (rules.n_rules, lives.n_seeds)
-    weights = {network.feedforward: torch.from_numpy(w_end.reshape(*shape, n_outputs, n_inputs))}
+    shape = (n_rules, n_seeds)
+    tensors = {name: torch.from_numpy(a.reshape(*shape, *a.shape[1:])) for name, a in kept.items()}
+    weights = {network.feedforward: tensors["w"]}
     if network.lateral:
-        weights[network.lateral] = torch.from_numpy(u_end.reshape(*shape, n_outputs, n_outputs))
-    recording = RateRecording(
-        weights,
-        torch.from_numpy(readout.reshape(*shape, -1)) if sigmoid else None,
-        torch.from_numpy(lived.reshape(shape)),
-        torch.from_numpy(blown_up.reshape(shape)),
-    )
-    return recording, compiled
+        weights[network.lateral] = tensors["u"]
+    values = tensors["modulation"] if modulator and modulator.per_neuron else tensors["modulation"][..., 0]
+    recordings = recordings_of(
+        lives[0], weights, tensors["readout"], values, samples.recorded(network, shape), tensors["lived"],
+        tensors["blown_up"],
+    )  # fmt: skip
+    return measure(recordings, lives), compiling
 
 
-def _in_threads(run, n_lives: int, threads: int) -> None:
+class _Samples:
+    """Weights at the steps that any recording wants."""
+
+    def __init__(self, life: Life, n_lives: int, *shapes: tuple[int, ...]):
+        self.wanted = {r: sample_steps(life, r) for r in life.recordings if isinstance(r, Weights)}
+        steps = sorted({step for wanted in self.wanted.values() for step in wanted})
+        self.index = np.full(life.n_steps + 1, -1, np.int64)
+        self.index[steps] = np.arange(len(steps))
+        self.w, self.u = (np.zeros((n_lives, len(steps), *shape)) for shape in shapes)
+
+    def recorded(self, network: RateNetwork, shape: tuple[int, int]) -> dict[Weights, torch.Tensor]:
+        found = {}
+        for recording, steps in self.wanted.items():
+            values = self.w if recording.pathway == network.feedforward else self.u
+            picked = values[:, self.index[list(steps)]]
+            found[recording] = torch.from_numpy(picked.reshape(*shape, *picked.shape[1:]))
+        return found
+
+
+def _in_threads(run: Any, n_lives: int, threads: int) -> None:
     if threads == 1 or n_lives == 1:
         run(0, n_lives)
         return
@@ -118,7 +106,54 @@ def _numpy(tensor: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
+def _given(lives: RateLives, lateral: np.ndarray) -> tuple:
+    stream = lives.order is not None
+    inputs = lives.inputs if stream else lives.inputs.transpose(0, 2, 1)
+    order = lives.order if lives.order is not None else np.zeros((lives.n_seeds, 0), dtype=np.int64)
+    w_init = lives.w_init[lives.network.feedforward]
+    arrays = (np.ascontiguousarray(a, dtype=np.float64) for a in (inputs, w_init, lateral))
+    x, w, u = arrays
+    return stream, x, np.ascontiguousarray(order), w, u
+
+
 def _slow(network: RateNetwork, rules: RuleBatch) -> list[np.ndarray]:
-    if network.activation == "linear":
+    if not network.slow_arrays:
         return [np.zeros((1, 0, 0)), np.zeros((1, 0)), np.zeros((1, 0)), np.zeros((1, 0))]
     return [_numpy(rules.arrays[array.name]) for array in network.slow_arrays]
+
+
+def _rules(network: RateNetwork, rules: RuleBatch) -> tuple:
+    """Parameters, addresses of compiled changes, places and rates of states and traces."""
+    structures = [*rules.structure.pathways, *[PathwayStructure("")] * (2 - len(rules.structure.pathways))]
+    numbers = [_numpy(p) for p in rules.parameters]
+    most = max([1, *(p.shape[1] for p in numbers)])
+    parameters = np.zeros((rules.n_rules, 2, most))
+    for k, p in enumerate(numbers):
+        parameters[:, k, : p.shape[1]] = p
+    functions = np.zeros((2, len(FUNCTIONS)), np.int64)
+    n_items = max(len(s.states) + len(s.traces) for s in structures)
+    item_first, rates = np.zeros((2, n_items + 1), np.int64), np.zeros((rules.n_rules, 2, max(1, n_items)))
+    for k, structure in enumerate(structures):
+        found = compiled_changes(structure)
+        functions[k] = [found.get(name, 0) for name in FUNCTIONS]
+        n_post, n_pre = network.shape(structure.pathway) if structure.pathway else (0, 0)
+        sizes = {"pre": n_pre, "post": n_post, "synapse": n_pre * n_post}
+        items = [(sizes[s.scope], s.tau, False) for s in structure.states]
+        items += [(sizes[trace.side], trace.tau, True) for trace in structure.traces]
+        item_first[k, 1:] = np.cumsum([*(size for size, *_ in items), *[0] * (n_items - len(items))])
+        for q, (_, column, is_trace) in enumerate(items):
+            tau_s = numbers[k][:, column] if column is not None else np.full(rules.n_rules, math.inf)
+            decay = np.exp(-network.dt_s / tau_s)
+            rates[:, k, q] = 1.0 - decay if is_trace else decay
+    return parameters, functions, item_first, rates
+
+
+def _modulation(lives: Sequence[Life]) -> tuple:
+    """Which delivery each step has, each life's signals, and the address of the modulator's value."""
+    modulator = lives[0].modulator
+    delivery = np.full(lives[0].n_steps, -1, np.int64)
+    if modulator is None:
+        return delivery, np.zeros((len(lives), 0)), 0
+    delivery[list(modulator.steps)] = np.arange(len(modulator.steps))
+    signals = np.array([[life.modulator.signal(k) for k in range(len(modulator.steps))] for life in lives])  # type: ignore[union-attr]
+    return delivery, signals, modulator_address(modulator.expression)

@@ -1,33 +1,33 @@
-"""The compiled loop over rate lifetimes. `rate_cpu` puts generated definitions in place of those above the marker.
+"""The compiled loop over lives of rate networks, the same for every rule: what a rule does is called by address.
 
-As it stands it is plain Python with rules that change nothing, which is what type checkers and readers see.
+No operation is reordered, so that a rule means what it says to the last bit; long sums have four partial sums.
 """
+
+from __future__ import annotations
 
 import math
 
 import numba
 import numpy as np
 
-STREAM = False
-SIGMOID = False
-LATERAL = False
-RECONSTRUCTION = False
+from plasticbench.simulation.pointers import address_of, call_event
+
+ON_STEP, ON_MODULATOR, SETTLE = 0, 1, 2
+SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, FIRST_ITEM = range(10)  # places in a frame
 
 
-def delta_feedforward(pre, post, w, m, reconstruction, p):
-    return 0.0
-
-
-def delta_lateral(pre, post, w, m, reconstruction, p):
-    return 0.0
-
-
-# --- generated code ends here ---
-
-# The parts are inlined before compilation, so that there is one compiled function: a part that is compiled by itself
-# exists twice, and which copy a process runs (and with it a loss's last bits) would depend on what it found cached.
-# Sums may be reordered (so that loops over samples vectorise), but NaN and infinity keep their meaning.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+@numba.njit(inline="always")
+def dot(a, b):
+    """Σ a b of two rows of equal length."""
+    t0, t1, t2, t3, whole = 0.0, 0.0, 0.0, 0.0, len(b) // 4 * 4
+    for j in range(0, whole, 4):
+        t0 += a[j] * b[j]
+        t1 += a[j + 1] * b[j + 1]
+        t2 += a[j + 2] * b[j + 2]
+        t3 += a[j + 3] * b[j + 3]
+    for j in range(whole, len(b)):
+        t0 += a[j] * b[j]
+    return (t0 + t1) + (t2 + t3)
 
 
 @numba.njit(inline="always")
@@ -39,70 +39,24 @@ def outputs_of_batch(x, w, u, y):
         for j in range(w.shape[1]):
             for s in range(x.shape[1]):
                 y[i, s] += w[i, j] * x[j, s]
-        if LATERAL:
-            for k in range(i):
-                for s in range(x.shape[1]):
-                    y[i, s] += u[i, k] * y[k, s]
+        for k in range(min(i, u.shape[1])):
+            for s in range(x.shape[1]):
+                y[i, s] += u[i, k] * y[k, s]
 
 
 @numba.njit(inline="always")
-def change_of_batch(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
-    """Mean Δw and Δu over the items; `partial` (n_items,) is scratch for the reconstruction."""
-    n_outputs, n_inputs = w.shape
-    n_items = x.shape[1]
-    for j in range(n_inputs):
-        for s in range(n_items):
-            partial[s] = 0.0
-        for i in range(n_outputs):
-            weight, total = w[i, j], 0.0
-            if RECONSTRUCTION:
-                for s in range(n_items):
-                    partial[s] += weight * y[i, s]
-            for s in range(n_items):
-                total += delta_feedforward(x[j, s], y[i, s], weight, 0.0, partial[s], p_feedforward)
-            dw[i, j] = total / n_items
-    if LATERAL:
-        for i in range(n_outputs):
-            for k in range(i):
-                total = 0.0
-                for s in range(n_items):
-                    total += delta_lateral(y[k, s], y[i, s], u[i, k], 0.0, 0.0, p_lateral)
-                du[i, k] = total / n_items
-
-
-@numba.njit(inline="always")
-def outputs_of_item(x, w, u, w1, b1, y):
-    """y (n_outputs,) of one item x (n_inputs,)."""
+def outputs_of_item(x, w, u, w1, b1, y, summed):
+    """y (n_outputs, 1) of one item x (n_inputs,); `summed` (n_inputs,) is scratch."""
     for i in range(w.shape[0]):
-        drive = 0.0
-        if SIGMOID:
+        if len(b1) > 0:
             for j in range(w.shape[1]):
-                drive += (w[i, j] + w1[i, j]) * x[j]
-            y[i] = 1.0 / (1.0 + math.exp(-(drive + b1[i])))
+                summed[j] = w[i, j] + w1[i, j]
+            y[i, 0] = 1.0 / (1.0 + math.exp(-(dot(summed, x) + b1[i])))
         else:
-            for j in range(w.shape[1]):
-                drive += w[i, j] * x[j]
-            if LATERAL:
-                for k in range(i):
-                    drive += u[i, k] * y[k]
-            y[i] = drive
-
-
-@numba.njit(inline="always")
-def change_of_item(x, y, w, u, dw, du, partial, p_feedforward, p_lateral):
-    """Δw and Δu of one item; `partial` (n_inputs,) is scratch for the reconstruction."""
-    for j in range(w.shape[1]):
-        partial[j] = 0.0
-    for i in range(w.shape[0]):
-        post = y[i]
-        if RECONSTRUCTION:
-            for j in range(w.shape[1]):
-                partial[j] += w[i, j] * post
-        for j in range(w.shape[1]):
-            dw[i, j] = delta_feedforward(x[j], post, w[i, j], 0.0, partial[j], p_feedforward)
-        if LATERAL:
-            for k in range(i):
-                du[i, k] = delta_lateral(y[k], post, u[i, k], 0.0, 0.0, p_lateral)
+            drive = dot(w[i], x)
+            for k in range(min(i, u.shape[1])):
+                drive += u[i, k] * y[k, 0]
+            y[i, 0] = drive
 
 
 @numba.njit(inline="always")
@@ -111,6 +65,13 @@ def copy_into(target, source):
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
             target[i, j] = source[i, j]
+
+
+@numba.njit(inline="always")
+def clear(x):
+    """Every number 0."""
+    for i in range(len(x)):
+        x[i] = 0.0
 
 
 @numba.njit(inline="always")
@@ -128,52 +89,105 @@ def add_within(w, dw, limit):
     return True
 
 
-@numba.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
+@numba.njit(inline="always")
+def learn(t, delivered, n_items, functions, frames, new, w, u, dw, du, before, limit):
+    """Both pathways change, wholly or not at all; whether the weights stay within the limit."""
+    for i in range(w.shape[0]):
+        clear(dw[i])
+        clear(du[i])
+    for k in range(2):
+        clear(new[k])
+        for event in range(3):
+            if functions[k, event] != 0 and (event != ON_MODULATOR or delivered):
+                call_event(functions[k, event], t, n_items, k, address_of(frames[k]))
+    lateral = u.shape[1] > 0
+    if lateral:
+        copy_into(before, w)
+    if not add_within(w, dw, limit):
+        return False
+    if lateral and not add_within(u, du, limit):
+        copy_into(w, before)
+        return False
+    return True
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def live(
-    first, last, n_steps, limit, x, order, w_init, u_init, w1, b1, w2, b2, p_feedforward, p_lateral,
-    w_end, u_end, readout, lived, blown_up,
+    first, last, n_steps, limit, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
+    functions, item_first, rates, delivery, signals, modulator, w_end, u_end, readout, modulation, sampled_at,
+    w_sampled, u_sampled, lived, blown_up,
 ):  # fmt: skip
     """Lifetimes first..last-1 of (n_rules x n_seeds), whose index is rule * n_seeds + seed.
 
     x: (n_seeds, n_inputs, n_items) of a batch, (n_seeds, n_items, n_inputs) of a stream, whose `order`
-    (n_seeds, n_steps) is then read. Slow arrays and parameters have a leading axis of rules or of 1.
+    (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; item_first
+    (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); delivery (n_steps,):
+    which one, or -1; modulator: the address of its value. Slow arrays have a leading axis of rules or of 1.
     """
     n_seeds, n_outputs, n_inputs = w_init.shape
-    y_batch = np.empty((n_outputs, x.shape[2]))
-    y_item = np.empty(n_outputs)
-    partial = np.empty(x.shape[2])
-    dw = np.empty((n_outputs, n_inputs))
-    du = np.zeros((n_outputs, n_outputs))
-    before = np.empty((n_outputs, n_inputs))
+    n_items = 1 if stream else x.shape[2]
+    y = np.empty((n_outputs, n_items))
+    summed, scratch, partial = np.empty(n_inputs), np.empty(n_items), np.empty(n_items)
+    dw, du = np.zeros((n_outputs, n_inputs)), np.zeros((n_outputs, n_outputs))
+    before, m = np.empty((n_outputs, n_inputs)), np.zeros(n_outputs)
+    most = item_first.max()
+    value, new = np.zeros((2, most)), np.zeros((2, most))
+    sizes = np.array([[n_outputs, n_inputs], [n_outputs, n_outputs]])
+    n_slots = item_first.shape[1] - 1
+    frames = np.zeros((2, FIRST_ITEM + 3 * n_slots), np.int64)
+    mod_frame = np.zeros(4, np.int64)
+    mod_signal = np.zeros(1)
     for life in range(first, last):
         rule, seed = life // n_seeds, life % n_seeds
         w, u = w_end[life], u_end[life]
         copy_into(w, w_init[seed])
         copy_into(u, u_init[seed])
-        p, q = p_feedforward[rule % p_feedforward.shape[0]], p_lateral[rule % p_lateral.shape[0]]
+        clear(m)
+        for k in range(2):
+            clear(value[k])
+            frames[k, SIZES], frames[k, POST] = address_of(sizes[k]), address_of(y)
+            frames[k, PARAMETERS] = address_of(parameters[rule % len(parameters), k])
+            frames[k, M], frames[k, SCRATCH], frames[k, PARTIAL] = (
+                address_of(m),
+                address_of(scratch),
+                address_of(partial),
+            )
+            for q in range(n_slots):
+                place = FIRST_ITEM + 3 * q
+                frames[k, place] = address_of(value[k]) + 8 * item_first[k, q]
+                frames[k, place + 1] = address_of(new[k]) + 8 * item_first[k, q]
+                frames[k, place + 2] = address_of(rates[rule % len(rates), k]) + 8 * q
+        frames[0, W], frames[0, DW] = address_of(w), address_of(dw)
+        frames[1, W], frames[1, DW], frames[1, PRE] = address_of(u), address_of(du), address_of(y)
         slow = rule % w1.shape[0]
         lived[life] = n_steps
         for t in range(n_steps):
-            if STREAM:
+            if sampled_at[t] >= 0:
+                copy_into(w_sampled[life, sampled_at[t]], w)
+                copy_into(u_sampled[life, sampled_at[t]], u)
+            if stream:
                 item = x[seed, order[seed, t]]
-                outputs_of_item(item, w, u, w1[slow], b1[slow], y_item)
-                if SIGMOID:
+                frames[0, PRE] = address_of(item)
+                outputs_of_item(item, w, u, w1[slow], b1[slow], y, summed)
+                if readout.shape[1] > 0:
                     logit = b2[slow, 0]
                     for i in range(n_outputs):
-                        logit += w2[slow, i] * y_item[i]
+                        logit += w2[slow, i] * y[i, 0]
                     readout[life, t] = logit
-                change_of_item(item, y_item, w, u, dw, du, partial, p, q)
             else:
-                outputs_of_batch(x[seed], w, u, y_batch)
-                change_of_batch(x[seed], y_batch, w, u, dw, du, partial, p, q)
-            if LATERAL:
-                copy_into(before, w)
-            sound = add_within(w, dw, limit)
-            if LATERAL and sound:
-                sound = add_within(u, du, limit)
-                if not sound:
-                    copy_into(w, before)  # an update is whole or not at all
+                frames[0, PRE] = address_of(x[seed])
+                outputs_of_batch(x[seed], w, u, y)
+            if delivery[t] >= 0:
+                mod_signal[0] = signals[seed, delivery[t]]
+                mod_frame[0], mod_frame[1], mod_frame[2] = address_of(mod_signal), address_of(y), address_of(m)
+                mod_frame[3] = address_of(modulation[life, delivery[t]])
+                call_event(modulator, t, n_outputs, n_items, address_of(mod_frame))
+            sound = learn(t, delivery[t] >= 0, n_items, functions, frames, new, w, u, dw, du, before, limit)
+            clear(m)
             if not sound:
                 lived[life] = t
                 blown_up[life] = True
                 break
+        if sampled_at[n_steps] >= 0 and not blown_up[life]:
+            copy_into(w_sampled[life, sampled_at[n_steps]], w)
+            copy_into(u_sampled[life, sampled_at[n_steps]], u)

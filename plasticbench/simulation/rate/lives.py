@@ -1,41 +1,62 @@
-"""What a rate network lives through, and what is recorded of it: the same for every engine."""
+"""Lives of rate networks side by side, as arrays: what both engines of rate networks take."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
-RATE_VARIABLES = (
-    "pre",
-    "post",
-    "w",
-    "m",
-    "reconstruction",
-)  # the arguments of a compiled rate rule, in order
+from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.life import Life
+from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.recordings import FinalWeights, Modulation, Readout, Recordings, Weights
+from plasticbench.rules import RuleBatch
 
 
 @dataclass(frozen=True)
 class RateLives:
-    """Lifetimes of one task, one a seed: drawn once, lived under every rule.
+    """Lifetimes of one network and length, one a seed."""
 
-    With an `order`, step t presents item `order[s, t]`; without, every step presents all items as a batch and
-    averages Δw over them.
-    """
-
-    seeds: tuple[int, ...]
-    conditions: tuple[dict[str, Any], ...]
-    n_steps: int
+    lives: tuple[Life, ...]
     inputs: np.ndarray  # (n_seeds, n_items, n_inputs)
     w_init: dict[str, np.ndarray]  # pathway -> (n_seeds, n_post, n_pre)
-    order: np.ndarray | None = None  # (n_seeds, n_steps), of items; None for batches
-    targets: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (n_seeds, ...), read by the loss
+    order: np.ndarray | None  # (n_seeds, n_steps), of items; None for batches
+
+    @classmethod
+    def of(cls, lives: Sequence[Life]) -> RateLives:
+        """PlasticbenchError unless the lives have one network and length, and items of one shape."""
+        first = lives[0]
+        lengths = sorted({life.n_steps for life in lives})
+        if len(lengths) > 1:
+            raise PlasticbenchError(f"conditions.n_steps: {lengths} in one call; give all lifetimes the same")
+        shown = [life.presentations for life in lives]
+        if any(life.network != first.network for life in lives) or len({s.items.shape for s in shown}) > 1:  # type: ignore[union-attr]
+            raise PlasticbenchError("lives: rate networks of one call must be the same, with items of one shape")
+        orders = [s.order for s in shown]  # type: ignore[union-attr]
+        return cls(
+            tuple(lives),
+            np.stack([s.items for s in shown]),  # type: ignore[union-attr]
+            {name: np.stack([life.w_init[name] for life in lives]) for name in first.network.pathways},  # type: ignore[union-attr,misc]
+            None if orders[0] is None else np.stack(orders),  # type: ignore[arg-type]
+        )
+
+    @property
+    def network(self) -> RateNetwork:
+        network = self.lives[0].network
+        assert isinstance(network, RateNetwork)
+        return network
+
+    @property
+    def n_steps(self) -> int:
+        return self.lives[0].n_steps
 
     @property
     def n_seeds(self) -> int:
-        return len(self.seeds)
+        return len(self.lives)
 
     @property
     def n_presented(self) -> int:
@@ -43,11 +64,38 @@ class RateLives:
         return self.inputs.shape[1] if self.order is None else 1
 
 
-@dataclass(frozen=True)
-class RateRecording:
-    """What is left of a population of lifetimes. A blown-up lifetime keeps its last valid weights."""
+def with_slow_arrays(network: RateNetwork, rules: RuleBatch) -> RuleBatch:
+    """Slow weights for rules that bring none along."""
+    if not network.slow_arrays or rules.arrays:
+        return rules
+    arrays = {a.name: torch.full((1, *a.shape), a.default, dtype=torch.float64) for a in network.slow_arrays}
+    return dataclasses.replace(rules, arrays=arrays)
 
-    weights: dict[str, Tensor]  # pathway -> (n_rules, n_seeds, n_post, n_pre), at the end of life
-    readout: Tensor | None  # (n_rules, n_seeds, n_steps), the logit before each step's update; 0 after a blow-up
-    n_steps_lived: Tensor  # (n_rules, n_seeds) int64; n_steps unless the lifetime blew up
-    blown_up: Tensor  # (n_rules, n_seeds) bool
+
+def sample_steps(life: Life, recording: Weights) -> range:
+    """The steps before which weights are recorded."""
+    phase = life.phase(recording.phase)
+    return range(phase.start, phase.stop + 1, max(1, round(recording.every_s / life.dt_s)))
+
+
+def recordings_of(
+    life: Life,
+    weights: dict[str, Tensor],
+    readout: Tensor | None,
+    modulation: Tensor | None,
+    sampled: dict[Weights, Tensor],
+    n_steps_lived: Tensor,
+    blown_up: Tensor,
+) -> Recordings:
+    """What lives of this kind declare, from what an engine kept; a blown-up life keeps its last valid weights."""
+    values: dict = {}
+    for recording in life.recordings:
+        if isinstance(recording, FinalWeights):
+            values[recording] = weights[recording.pathway]
+        elif isinstance(recording, Readout):
+            values[recording] = readout
+        elif isinstance(recording, Modulation):
+            values[recording] = modulation
+        elif isinstance(recording, Weights):
+            values[recording] = sampled[recording]
+    return Recordings(values, n_steps_lived, blown_up)

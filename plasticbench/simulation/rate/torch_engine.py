@@ -5,44 +5,55 @@ A fused run is a loop over the same `RateStepper` that the environment steps, so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.life import Life
+from plasticbench.networks.recordings import Recordings, Weights
 from plasticbench.rules import RuleBatch
-from plasticbench.simulation.rate.lives import RateLives, RateRecording
+from plasticbench.simulation.engine import Measure, Measured, joined
+from plasticbench.simulation.rate.lives import RateLives, recordings_of, sample_steps, with_slow_arrays
+from plasticbench.simulation.rate.torch_memory import SynapticMemory
+
+_MOST_ELEMENTS = 2_000_000  # of one intermediate tensor; a larger population is run in parts
 
 
 class RateStepper:
     """Lifetimes (n_rules x n_seeds) advanced one presentation step at a time.
 
-    Tensors broadcast against (n_rules, n_seeds, n_presented, n_post, n_pre).
+    Tensors broadcast against (n_rules, n_seeds, n_presented, n_post, n_pre). `rules`: whose slow weights, traces and
+    states the lifetimes have.
     """
 
     def __init__(
         self,
-        network: RateNetwork,
         lives: RateLives,
-        n_rules: int = 1,
-        arrays: Mapping[str, Tensor] | None = None,
+        rules: RuleBatch,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
     ):
-        self.network, self.lives = network, lives
+        self.network, self.lives = lives.network, lives
+        rules = with_slow_arrays(self.network, rules).to(device, dtype)
         self._inputs = torch.as_tensor(lives.inputs, device=device).to(dtype)  # (n_seeds, n_items, n_inputs)
         self._order = None if lives.order is None else torch.as_tensor(lives.order, device=device)
-        self._arrays = {name: array.to(device=device, dtype=dtype) for name, array in (arrays or {}).items()}
+        self._arrays = rules.arrays
         self.weights = {
-            name: torch.as_tensor(lives.w_init[name], device=device).to(dtype).expand(n_rules, -1, -1, -1)
-            for name in network.pathways
+            name: torch.as_tensor(lives.w_init[name], device=device).to(dtype).expand(rules.n_rules, -1, -1, -1)
+            for name in self.network.pathways
         }
-        shape = (n_rules, lives.n_seeds)
-        self.alive = torch.ones(shape, dtype=torch.bool, device=device)
-        self.n_steps_lived = torch.full(shape, lives.n_steps, dtype=torch.int64, device=device)
+        self.shape = (rules.n_rules, lives.n_seeds)
+        self.memory = {
+            name: SynapticMemory(rules, k, (*self.shape, *self.network.shape(name)), self.network.dt_s)
+            for k, name in enumerate(self.network.pathways)
+        }
+        self.alive = torch.ones(self.shape, dtype=torch.bool, device=device)
+        self.n_steps_lived = torch.full(self.shape, lives.n_steps, dtype=torch.int64, device=device)
         self.step = 0
-        self.readout: list[Tensor] = []  # per step (n_rules, n_seeds), of sigmoid networks
+        self.readout: list[Tensor] = []  # per step (n_rules, n_seeds), of networks that have one
+        self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
+        self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()
 
@@ -51,21 +62,26 @@ class RateStepper:
         """Whether every lifetime is over."""
         return self.step >= self.lives.n_steps or not bool(self.alive.any())
 
+    @property
+    def delivers(self) -> bool:
+        """Whether the modulator is delivered at this step."""
+        modulator = self.lives.lives[0].modulator
+        return modulator is not None and self.step in modulator.steps
+
     def observe(self) -> dict[str, dict[str, Tensor]]:
         """What each pathway's synapses see at this step: variable -> tensor."""
         x, y = self._x.unsqueeze(-2), self._y.unsqueeze(-1)  # (1, S, P, 1, I), (R, S, P, O, 1)
         w = {name: weight.unsqueeze(2) for name, weight in self.weights.items()}
         net = self.network
-        seen = {net.feedforward: {"pre": x, "post": y, "w": w[net.feedforward], "m": self._zero}}
+        seen = {net.feedforward: {"pre": x, "post": y, "w": w[net.feedforward]}}
         if net.offers_reconstruction:
             seen[net.feedforward]["reconstruction"] = (y * w[net.feedforward]).cumsum(-2)
         if net.lateral is not None:
-            seen[net.lateral] = {
-                "pre": self._y.unsqueeze(-2),
-                "post": y,
-                "w": w[net.lateral],
-                "m": self._zero,
-            }
+            seen[net.lateral] = {"pre": self._y.unsqueeze(-2), "post": y, "w": w[net.lateral]}
+        for name, variables in seen.items():
+            if self.lives.lives[0].modulator is not None:
+                variables["m"] = self._m
+            variables.update(self.memory[name].variables())
         return seen
 
     def advance(self, delta: Mapping[str, Tensor]) -> None:
@@ -85,20 +101,46 @@ class RateStepper:
             self.weights[name] = torch.where(keep, weight, self.weights[name])
         self.n_steps_lived[self.alive & ~sound] = self.step
         self.alive = sound
+
+    def end_step(self) -> None:
+        """Move on to the next presentation."""
         self.step += 1
         if self.step < self.lives.n_steps:
             self._present()
+        else:
+            self._sample()
 
-    def recording(self) -> RateRecording:
+    def recordings(self) -> Recordings:
         """Of the lives so far."""
-        readout = None
-        if self.readout:
-            missing = self.lives.n_steps - len(self.readout)
-            readout = torch.nn.functional.pad(torch.stack(self.readout, -1), (0, missing))
-        return RateRecording(dict(self.weights), readout, self.n_steps_lived, ~self.alive)
+        readout = self._padded(self.readout, self.lives.n_steps)
+        modulator = self.lives.lives[0].modulator
+        modulation = self._padded(self.modulation, len(modulator.steps)) if modulator else None
+        if modulation is not None and modulation.dim() == 4:
+            modulation = modulation.movedim(2, 3)
+        sampled = {}
+        for recording, kept in self.samples.items():
+            n_times = len(sample_steps(self.lives.lives[0], recording))
+            like = self.weights[recording.pathway]
+            sampled[recording] = torch.stack([*kept, *[torch.zeros_like(like)] * (n_times - len(kept))], 2)
+        return recordings_of(
+            self.lives.lives[0], dict(self.weights), readout, modulation, sampled, self.n_steps_lived, ~self.alive
+        )
+
+    def _padded(self, kept: list[Tensor], length: int) -> Tensor | None:
+        if not kept:
+            return None
+        return torch.nn.functional.pad(torch.stack(kept, -1), (0, length - len(kept)))
+
+    def _sample(self) -> None:
+        for recording, kept in self.samples.items():
+            if self.step in sample_steps(self.lives.lives[0], recording):
+                keep = self.alive[..., None, None]
+                w = self.weights[recording.pathway]
+                kept.append(torch.where(keep, w, torch.zeros_like(w)))
 
     def _present(self) -> None:
         """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
+        self._sample()
         if self._order is None:
             x = self._inputs
         else:
@@ -108,12 +150,34 @@ class RateStepper:
         w = self.weights[self.network.feedforward]
         if self.network.activation == "linear":
             self._y = self._lateral(self._x @ w.transpose(-1, -2))
-            return
-        a = self._arrays
-        drive = self._x @ (w + a["W1"].unsqueeze(1)).transpose(-1, -2)
-        self._y = torch.sigmoid(drive + a["b1"][:, None, None, :])
-        logit = (self._y * a["w2"][:, None, None, :]).sum(-1) + a["b2"][:, :, None]
-        self.readout.append(torch.where(self.alive, logit.squeeze(-1), torch.zeros_like(logit.squeeze(-1))))
+        else:
+            a = self._arrays
+            drive = self._x @ (w + a["W1"].unsqueeze(1)).transpose(-1, -2)
+            self._y = torch.sigmoid(drive + a["b1"][:, None, None, :])
+            logit = ((self._y * a["w2"][:, None, None, :]).sum(-1) + a["b2"][:, :, None]).squeeze(-1)
+            self.readout.append(torch.where(self.alive, logit, torch.zeros_like(logit)))
+        self._m = self._zero
+        if self.delivers:
+            self._m = self._deliver()
+
+    def _deliver(self) -> Tensor:
+        """The modulator's value, (n_rules, n_seeds, 1, n_outputs or 1, 1)."""
+        modulator = self.lives.lives[0].modulator
+        assert modulator is not None
+        delivery = modulator.steps.index(self.step)
+        signals = [life.modulator.signal(delivery) for life in self.lives.lives]  # type: ignore[union-attr]
+        activity = self._y.mean(2)  # (n_rules, n_seeds, n_outputs)
+        found = modulator.expression.program.evaluate(
+            {
+                "signal": torch.tensor(signals).to(activity)[None, :, None],
+                "total": activity.sum(-1, keepdim=True),
+                "activity": activity,
+            }
+        )
+        n_values = activity.shape[-1] if modulator.per_neuron else 1
+        value = torch.as_tensor(found).to(activity).expand(*self.shape, n_values)
+        self.modulation.append(value if modulator.per_neuron else value.squeeze(-1))
+        return value[:, :, None, :, None]
 
     def _lateral(self, drive: Tensor) -> Tensor:
         """Add the lateral input in order of the outputs; drive (n_rules, n_seeds, n_presented, n_outputs)."""
@@ -128,23 +192,43 @@ class RateStepper:
 
 
 def run_torch(
-    network: RateNetwork,
-    lives: RateLives,
-    rules: RuleBatch,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float64,
-) -> RateRecording:
-    """Every lifetime under every rule; differentiable in `rules.parameters` and `rules.arrays`."""
-    stepper = RateStepper(network, lives, rules.n_rules, rules.arrays, device, dtype)
-    parameters = [p.to(device=device, dtype=dtype) for p in rules.parameters]
-    events = {
-        name: (rule.events["on_step"], values)
-        for name, rule, values in zip(network.pathways, rules.structure.pathways, parameters, strict=True)
-        if "on_step" in rule.events
-    }
+    lives: Sequence[Life], rules: RuleBatch, measure: Measure, device: str = "cpu", gradients: bool = False
+) -> Measured:
+    """Every life under every rule; differentiable in `rules.parameters` and `rules.arrays`."""
+    side_by_side = RateLives.of(lives)
+    parts = _parts(rules, side_by_side, gradients)
+    return joined([measure(_run(side_by_side, part, device), lives) for part in parts], 0)
+
+
+def _parts(rules: RuleBatch, lives: RateLives, whole: bool) -> Iterator[RuleBatch]:
+    """The population in pieces that fit in memory; whole where gradients are wanted."""
+    per_rule = lives.n_seeds * lives.n_presented * lives.network.n_outputs * lives.network.n_inputs
+    size = max(1, _MOST_ELEMENTS // per_rule)
+    if whole or rules.n_rules <= size:
+        yield rules
+        return
+    for first in range(0, rules.n_rules, size):
+        yield rules.select(slice(first, first + size))
+
+
+def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
+    stepper = RateStepper(lives, rules, device)
+    parameters = [p.to(device=device, dtype=torch.float64) for p in rules.parameters]
+    structures = dict(zip(lives.network.pathways, rules.structure.pathways, strict=True))
+    nothing_changes = not any(s.event_items or s.traces for s in structures.values())
     while not stepper.finished:
-        seen = stepper.observe()
-        stepper.advance({name: event.evaluate_mean(seen[name], values, -3) for name, (event, values) in events.items()})
-        if not events and stepper.network.activation == "linear":
+        seen, deltas = stepper.observe(), {}
+        for (name, structure), values in zip(structures.items(), parameters, strict=True):
+            for event in ("on_step", "on_modulator") if stepper.delivers else ("on_step",):
+                for target, change in structure.targets(event).items():
+                    mean = change.evaluate_mean(seen[name], values, -3)
+                    if target == "w":
+                        deltas[name] = deltas[name] + mean if name in deltas else mean
+                    else:
+                        stepper.memory[name].change(target, mean)
+            stepper.memory[name].end_step(seen[name], values)
+        stepper.advance(deltas)
+        stepper.end_step()
+        if nothing_changes and not stepper.network.has_readout and not stepper.samples and not stepper.modulation:
             break  # nothing changes and nothing is recorded on the way
-    return stepper.recording()
+    return stepper.recordings()

@@ -7,78 +7,128 @@ has the counter t * 2**20 + k.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from plasticbench.networks.sources import FOREVER, ModulatedSource, PoissonSource
+from plasticbench.networks.sources import FOREVER, ModulatedSource, PoissonSource, SpikeTrainSource
 from plasticbench.networks.spiking import SpikingNetwork
-from plasticbench.simulation.compiled import compiled
-from plasticbench.simulation.random import stream_id, uniform_at, uniform_pair_at
+from plasticbench.simulation.compile import compiled
+from plasticbench.simulation.draws import uniform_at, uniform_pair_at
+from plasticbench.simulation.random import stream_id
 
 _DRAWS_PER_STEP = 20  # bits of the counter
+_SIGNALS_PER_STREAM = 1024
+POISSON, MODULATED, GIVEN = range(3)  # kinds of processes
 
 
 class InputProcesses(NamedTuple):
     """Every process of every source, in the order of sources; one of a ModulatedSource is one of its groups."""
 
+    kind: np.ndarray  # (n,) int64
     source: np.ndarray  # (n,) int64: index of the group that spikes
     first: np.ndarray  # (n,) int64: first afferent
     n_afferents: np.ndarray  # (n,) int64: number of afferents
     start: np.ndarray  # (n,) int64: first step
     stop: np.ndarray  # (n,) int64: step after the last
     stream: np.ndarray  # (n,) int64
-    probability: np.ndarray  # (n,) float64: per step, the constant part
-    modulation: np.ndarray  # (n,) float64: probability per unit of positive signal; 0 = a Poisson process
+    base: np.ndarray  # (n,) float64: of MODULATED, the probability per step without a signal
+    modulation: np.ndarray  # (n,) float64: probability per unit of positive signal
     signal_stream: np.ndarray  # (n,) int64
     signal_index: np.ndarray  # (n,) int64: which signal of that stream
     signal_decay: np.ndarray  # (n,) float64: per step
     refractory: np.ndarray  # (n,) int64: steps without a spike after one
-    skip: np.ndarray  # (n,) float64: afferents skipped per logarithm of a draw; 0 where the probability changes
-    none_below: np.ndarray  # (n,) float64: a draw below it skips every afferent, no logarithm needed
+    row: np.ndarray  # (n + 1,) int64: a process's first row in what follows
+    row_step: np.ndarray  # int64: POISSON: where a stretch of constant rate begins; GIVEN: a spike's step
+    row_skip: np.ndarray  # float64: afferents skipped per logarithm of a draw; 0 = none spikes
+    row_none_below: np.ndarray  # float64: a draw below it skips every afferent, no logarithm needed
+    row_afferent: np.ndarray  # int64: of GIVEN, the afferent that spikes
 
 
 class InputState(NamedTuple):
-    """What a modulated source remembers."""
+    """What sources remember."""
 
     signal: np.ndarray  # (n_processes,) float64
     ready: np.ndarray  # (n_groups, largest source) int64: step from which an afferent may spike
+    now: np.ndarray  # (n_processes,) int64: the row that holds now
+
+
+class _Process(NamedTuple):
+    """A process before it becomes a row of arrays."""
+
+    kind: int
+    source: int
+    first: int
+    n_afferents: int
+    start: int = 0
+    stop: int = FOREVER
+    stream: int = 0
+    base: float = 0.0
+    modulation: float = 0.0
+    signal_stream: int = 0
+    signal_index: int = 0
+    signal_decay: float = 0.0
+    refractory: int = 0
+
+
+_FLOATS = ("base", "modulation", "signal_decay")
 
 
 def input_processes(network: SpikingNetwork) -> InputProcesses:
     """The network's sources as arrays."""
-    rows: list[tuple] = []
-    for source in network.sources:
-        group = network.index(source.name)
-        if isinstance(source, PoissonSource):
-            for k, process in enumerate(source.processes):
-                p = process.rate_hz * network.dt_s
-                stream = stream_id(f"input/{source.name}/{k}")
-                start, stop = max(0, process.start_step), min(FOREVER, process.stop_step)
-                where = (group, process.first, process.count, start, stop, stream)
-                rows.append((*where, p, 0.0, 0, 0, 0.0, 0, *_skips(p, process.count)))
-        else:
-            rows.extend(_modulated(source, group, network.dt_s))
-    kinds = [np.int64] * 6 + [np.float64] * 2 + [np.int64] * 2 + [np.float64, np.int64] + [np.float64] * 2
-    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    return InputProcesses(*(np.array(c, dtype=kind) for c, kind in zip(columns, kinds, strict=True)))
+    found = [process for source in network.sources for process in _processes_of(source, network)]
+    columns = {
+        name: np.array([getattr(process, name) for process, _ in found], np.float64 if name in _FLOATS else np.int64)
+        for name in _Process._fields
+    }
+    rows = np.cumsum([0, *(len(row[0]) for _, row in found)], dtype=np.int64)
+    kinds = (np.int64, np.float64, np.float64, np.int64)
+    joined = [
+        np.concatenate([np.asarray(row[k], kind) for _, row in found] or [np.zeros(0, kind)])
+        for k, kind in enumerate(kinds)
+    ]
+    return InputProcesses(*columns.values(), rows, *joined)
 
 
-def _modulated(source: ModulatedSource, group: int, dt_s: float):
+def _processes_of(source, network: SpikingNetwork) -> Iterator[tuple[_Process, tuple]]:
+    """Each process of a source, with its rows: steps, skips, least draws, afferents."""
+    group = network.index(source.name)
+    if isinstance(source, PoissonSource):
+        for k, process in enumerate(source.processes):
+            schedule = process.schedule
+            row = [_skips(rate_hz * network.dt_s, process.count) for rate_hz in schedule.rates_hz.tolist()]
+            start, stop = max(0, process.start_step), min(FOREVER, process.stop_step)
+            stream = stream_id(f"input/{source.name}/{k}")
+            yield (
+                _Process(POISSON, group, process.first, process.count, start, stop, stream),
+                (schedule.steps, [skip for skip, _ in row], [least for _, least in row], np.zeros(len(row))),
+            )
+    elif isinstance(source, ModulatedSource):
+        for k in range(source.n_groups):
+            yield _modulated(source, group, k, network.dt_s), ([], [], [], [])
+    elif isinstance(source, SpikeTrainSource):
+        zeros = np.zeros(len(source.steps))
+        yield _Process(GIVEN, group, 0, source.size), (source.steps, zeros, zeros, source.afferents)
+
+
+def _modulated(source: ModulatedSource, group: int, k: int, dt_s: float) -> _Process:
     count = source.size // source.n_groups
-    signal = stream_id(f"signal/{source.signal}")
-    for k in range(source.n_groups):
-        yield (
-            group, k * count, count, 0, FOREVER, stream_id(f"input/{source.name}/{k}"),
-            source.gain * source.base_rate_hz * dt_s, source.gain * source.signal_rate_hz * dt_s,
-            signal, k, math.exp(-dt_s / source.tau_signal_s), round(source.refractory_s / dt_s), 0.0, 0.0,
-        )  # fmt: skip
+    block = k // _SIGNALS_PER_STREAM
+    return _Process(
+        MODULATED, group, k * count, count, 0, FOREVER, stream_id(f"input/{source.name}/{k}"),
+        source.gain * source.base_rate_hz * dt_s, source.gain * source.signal_rate_hz * dt_s,
+        stream_id(f"signal/{source.signal}{f'/{block}' if block else ''}"), k % _SIGNALS_PER_STREAM,
+        math.exp(-dt_s / source.tau_signal_s), round(source.refractory_s / dt_s),
+    )  # fmt: skip
 
 
 def _skips(probability: float, count: int) -> tuple[float, float]:
-    """`skip` and `none_below` of a process of constant probability; the bound is low by far more than rounding."""
-    if not 0.0 < probability < 1.0:
+    """`row_skip` and `row_none_below` of a constant probability; the bound is low by far more than rounding."""
+    if probability <= 0.0:
         return 0.0, 0.0
+    if probability >= 1.0:
+        return -1e-300, 0.0  # none is skipped
     log_silent = math.log1p(-probability)
     return 1.0 / log_silent, math.exp(count * log_silent) * (1 - 1e-9)
 
@@ -86,8 +136,10 @@ def _skips(probability: float, count: int) -> tuple[float, float]:
 def input_state(network: SpikingNetwork) -> InputState:
     """At the start of life."""
     largest = max((source.size for source in network.sources if isinstance(source, ModulatedSource)), default=0)
-    n_processes = len(input_processes(network).first)
-    return InputState(np.zeros(n_processes), np.zeros((len(network.groups), largest), np.int64))
+    rows = input_processes(network).row
+    return InputState(
+        np.zeros(len(rows) - 1), np.zeros((len(network.groups), largest), np.int64), rows[:-1].copy()
+    )  # fmt: skip
 
 
 @compiled
@@ -95,34 +147,72 @@ def draw_process(seed, t, k, processes, state, spikes, n):
     """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
     if t < processes.start[k] or t >= processes.stop[k]:
         return n
-    p, skip = processes.probability[k], processes.skip[k]
-    modulated = processes.modulation[k] > 0.0
-    if modulated:
-        index = t * 1024 + processes.signal_index[k]
-        noise = uniform_at(seed, processes.signal_stream[k], index) - 0.5
-        signal = noise - (noise - state.signal[k]) * processes.signal_decay[k]
-        state.signal[k] = signal
-        p = min(p + max(0.0, processes.modulation[k] * signal), 0.999)
-        skip = 1.0 / math.log1p(-p)
-    if p <= 0.0:
+    if processes.kind[k] == GIVEN:
+        return _given(t, k, processes, state, spikes, n)
+    if processes.kind[k] == MODULATED:
+        return _draw_modulated(seed, t, k, processes, state, spikes, n)
+    row, last = state.now[k], processes.row[k + 1]
+    if t < processes.row_step[row]:
+        row = processes.row[k]  # time has gone back
+        if t < processes.row_step[row]:
+            return n
+    while row + 1 < last and processes.row_step[row + 1] <= t:
+        row += 1
+    state.now[k] = row
+    skip, none_below = processes.row_skip[row], processes.row_none_below[row]
+    if skip == 0.0:
         return n
-    group, i = processes.source[k], -1
-    counter = t << _DRAWS_PER_STEP
+    i, counter = -1, t << _DRAWS_PER_STEP
     while True:
         for u in uniform_pair_at(seed, processes.stream[k], counter):
-            if u < processes.none_below[k]:
+            if u < none_below:
                 return n
             i += 1 + int(min(math.log(u) * skip, 4e9))
             if i >= processes.n_afferents[k]:
                 return n
+            spikes[n] = processes.first[k] + i
+            n += 1
+        counter += 1
+
+
+@compiled
+def _draw_modulated(seed, t, k, processes, state, spikes, n):
+    index = t * _SIGNALS_PER_STREAM + processes.signal_index[k]
+    noise = uniform_at(seed, processes.signal_stream[k], index) - 0.5
+    signal = noise - (noise - state.signal[k]) * processes.signal_decay[k]
+    state.signal[k] = signal
+    p = min(processes.base[k] + max(0.0, processes.modulation[k] * signal), 0.999)
+    if p <= 0.0:
+        return n
+    skip = 1.0 / math.log1p(-p)
+    group, i, counter = processes.source[k], -1, t << _DRAWS_PER_STEP
+    while True:
+        for u in uniform_pair_at(seed, processes.stream[k], counter):
+            i += 1 + int(min(math.log(u) * skip, 4e9))
+            if i >= processes.n_afferents[k]:
+                return n
             afferent = processes.first[k] + i
-            if modulated:
-                if t < state.ready[group, afferent]:
-                    continue
-                state.ready[group, afferent] = t + processes.refractory[k]
+            if t < state.ready[group, afferent]:
+                continue
+            state.ready[group, afferent] = t + processes.refractory[k]
             spikes[n] = afferent
             n += 1
         counter += 1
+
+
+@compiled
+def _given(t, k, processes, state, spikes, n):
+    row, last = state.now[k], processes.row[k + 1]
+    while row > processes.row[k] and processes.row_step[row - 1] >= t:
+        row -= 1  # time has gone back
+    while row < last and processes.row_step[row] < t:
+        row += 1
+    while row < last and processes.row_step[row] == t:
+        spikes[n] = processes.row_afferent[row]
+        n += 1
+        row += 1
+    state.now[k] = row
+    return n
 
 
 def draw_steps(
@@ -134,11 +224,12 @@ def draw_steps(
     """
     capacity = 1024
     while True:
-        kept = InputState(state.signal.copy(), state.ready.copy())
+        kept = InputState(*(array.copy() for array in state))
         found = np.empty((3, capacity), np.int64)
         n = _draw_steps(seed, first, last, processes, kept, found, np.empty(_largest_step(processes), np.int64))
         if n <= capacity:
-            state.signal[:], state.ready[:] = kept.signal, kept.ready
+            for array, new in zip(state, kept, strict=True):
+                array[:] = new
             return found[0, :n], found[1, :n], found[2, :n]
         capacity = 2 * n
 

@@ -1,179 +1,156 @@
 """Lives of spiking networks with the derivatives of their losses by the rules' parameters, compiled (forward mode).
 
 The torch engine's gradient, surrogate derivative included, at the cost of a few lives: the state carries a tangent
-for each parameter, and a life's whole history need not be kept. For networks whose synapses all come from sources,
-so that a rule changes no presynaptic spike, and whose neurons are ConductanceLIF. State is float64.
+for each parameter, and a life's whole history need not be kept. For networks whose synapses all come from sources, so
+that a rule changes no presynaptic spike, and rules without states. State is float64.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from types import ModuleType
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.neurons import ConductanceLIF
-from plasticbench.networks.spiking import TRACES, SpikingNetwork
+from plasticbench.networks.life import Life
+from plasticbench.networks.recordings import FinalWeights, PopulationRate, PopulationSpikes, Recording
+from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch, Structure
-from plasticbench.simulation import compiled, random
-from plasticbench.simulation.compile import compile_kernel
-from plasticbench.simulation.spiking import inputs as spiking_inputs
-from plasticbench.simulation.spiking import neurons as spiking_neurons
-from plasticbench.simulation.spiking import sensitivity_kernel as spiking_sensitivity_kernel
-from plasticbench.simulation.spiking import sensitivity_steps as spiking_sensitivity_steps
-from plasticbench.simulation.spiking import steps as spiking_steps
-from plasticbench.simulation.spiking.cpu_engine import Lifetime, T, numbers_of, run_lifetimes
-from plasticbench.simulation.spiking.lives import SPIKING_VARIABLES, Probe, SpikingLife, SpikingRecord
+from plasticbench.simulation.spiking import sensitivity_kernel
+from plasticbench.simulation.spiking.lifetime import Lifetime, numbers_of
+from plasticbench.simulation.spiking.log import make_log
+from plasticbench.simulation.spiking.neurons import state_views
+from plasticbench.simulation.spiking.state import index_type
+from plasticbench.simulation.spiking.tangent_source import read_by, tangent_changes, tangent_step
 from plasticbench.simulation.spiking.wiring import Wiring
 
-_KERNEL_PARTS = (
-    compiled,
-    random,
-    spiking_inputs,
-    spiking_neurons,
-    spiking_sensitivity_steps,
-    spiking_steps,
-)  # imported by the kernel: their source is part of its hash
 _EVENTS = ("on_pre", "on_post")
-
-# of_rates, of_spikes, each (n_steps_lived,) -> (n_directions,): a loss's derivative by the rule's parameters, from
-# its derivatives by the recorded rates and numbers of spikes.
-Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Directions(NamedTuple):
     """The parameters of all plastic pathways, one after the other: what tangents are kept for."""
 
     first: np.ndarray  # (n_plastic + 1,) int64: a pathway's first direction
-    time_constant: np.ndarray  # (n_plastic, 4) int64: the direction of each trace's time constant; -1 = no trace
-    slope: np.ndarray  # (n_plastic, 4): d ln(decay) / dτ = dt/τ², per s
-    learns: np.ndarray  # (n_plastic, 2) bool: whether the rule has `on_pre`, `on_post`
+    time_constant: np.ndarray  # (n_filters,) int64: the direction of each trace's time constant
+    slope: np.ndarray  # (n_filters,): d ln(decay) / dτ = dt/τ², per s
 
 
 class Tangents(NamedTuple):
-    """Derivatives of the state; the last axis are the directions, but for `moment` and `partials`."""
+    """Derivatives of the state; the last axis are the directions, but for `moment` and what follows `spikes`."""
 
-    v: np.ndarray  # (n_neurons, n_directions)
-    g_exc: np.ndarray  # (n_neurons, n_directions)
-    g_inh: np.ndarray  # (n_neurons, n_directions)
+    state: np.ndarray  # as NeuronState.value, (n, n_directions)
     spike: np.ndarray  # (n_neurons, n_directions): of this step's spikes
     w: np.ndarray  # (n_plastic_synapses, n_directions)
-    post: np.ndarray  # (n_plastic, n_neurons, n_directions): of x_post
-    post2: np.ndarray  # (n_plastic, n_neurons, n_directions): of x_post2
-    moment: np.ndarray  # as PlasticState.trace: of presynaptic traces, the steps of the spikes that they hold
-    spikes: np.ndarray  # (n_steps, n_directions): of the watched population's spikes
-    partials: np.ndarray  # (n_variables + n_parameters,): of the last change, by what it was computed from
+    post: np.ndarray  # as PlasticState.value, (n, n_directions): of postsynaptic traces
+    moment: np.ndarray  # as PlasticState.value: of presynaptic traces, the steps of the spikes that they hold
+    spikes: np.ndarray  # (n_recordings, n_steps, n_directions): of recorded populations' spikes
+    values: np.ndarray  # what a rule reads
+    partials: np.ndarray  # of the last change, by what it read and by the parameters
+    result: np.ndarray  # (1,): the last change
 
 
-def is_supported(network: SpikingNetwork) -> bool:
-    """Whether lives of this network can be run with their derivatives."""
+def unsupported(lives: Sequence[Life], structure: Structure) -> str | None:
+    """Why lives cannot be run with their derivatives under rules of this structure; None if they can."""
+    network = lives[0].network
+    assert isinstance(network, SpikingNetwork)
     sources = {source.name for source in network.sources}
-    return all(p.pre in sources for p in network.pathways) and all(
-        isinstance(p.neuron, ConductanceLIF) for p in network.populations
-    )
+    if any(p.pre not in sources for p in network.pathways):
+        return "no gradients where neurons drive neurons; choose torch, or detach θ"
+    if any(life.modulator is not None or life.resets for life in lives):
+        return "no gradients through a modulator or resets; choose torch, or detach θ"
+    for pathway in structure.pathways:
+        read = frozenset().union(*(pathway.variables_of(event) for event in _EVENTS))
+        if pathway.states or read - set(read_by(pathway)):
+            return "no gradients of rules with states or that read the neuron; choose torch, or detach θ"
+    return None
 
 
-def run_with_gradients(
-    lives: Sequence[SpikingLife],
-    rules: RuleBatch,
-    reduce: Callable[[int, SpikingRecord, Gradient], T],
-    probe: Probe | None = None,
-    threads: int | None = None,
-) -> tuple[list[list[T]], float]:
-    """As `run_cpu`; `reduce` is also given a function from the derivatives by a life's recordings to its gradient.
-
-    A gradient is (n_directions,): by the parameters of each plastic pathway, in the order of `rules.parameters`. A
-    life in flight keeps n_steps x n_directions numbers. Raises PlasticbenchError for a network that is not supported.
-    """
-    for life in lives:
-        if not is_supported(life.network):
-            raise PlasticbenchError(
-                "gradients on the cpu engine: needs ConductanceLIF neurons and pathways from sources only; "
-                "use the torch engine"
-            )
-    started = time.perf_counter()
-    live = kernel_of(rules.structure).live
-    loading = time.perf_counter() - started
-
-    def begin(life: SpikingLife, wiring: Wiring, rule: int) -> _SensitiveLifetime:
-        return _SensitiveLifetime(life, wiring, rules, rule)
-
-    def run(s: int, lifetime: _SensitiveLifetime) -> T:
-        record = lifetime.run(live, probe)
-        return reduce(s, record, lifetime.gradient)
-
-    results, compiling = run_lifetimes(lives, rules.n_rules, live, begin, run, threads)
-    return results, loading + compiling
-
-
-@lru_cache(maxsize=256)
-def kernel_of(structure: Structure) -> ModuleType:
-    """The compiled kernel for rules of this structure."""
-    parts = "".join(inspect.getsource(part) for part in _KERNEL_PARTS)
-    generated = [f"import math\n\nimport numpy as np\n\n# parts: {hashlib.sha256(parts.encode()).hexdigest()}\n"]
-    variables, branches = ", ".join(SPIKING_VARIABLES), []
-    for k, pathway in enumerate(structure.pathways):
-        for number, name in enumerate(_EVENTS):
-            if name in pathway.events:
-                source = pathway.events[name].emit_derivative(f"{name}_{k}", SPIKING_VARIABLES, len(pathway.parameters))
-                generated.append(f"@generated\n{source}")
-                branches.append(
-                    f"    if event == {number} and k == {k}:\n        return {name}_{k}({variables}, partials, p)\n"
-                )
-    generated.append(
-        f"@generated\ndef change_of(event, k, {variables}, partials, p):\n{''.join(branches)}    return 0.0\n"
-    )
-    return compile_kernel(inspect.getsource(spiking_sensitivity_kernel), "\n".join(generated))
-
-
-class _SensitiveLifetime(Lifetime):
+class SensitiveLifetime(Lifetime):
     """A lifetime that carries its derivatives, and keeps its rates in double precision."""
 
-    def __init__(self, life: SpikingLife, wiring: Wiring, rules: RuleBatch, rule: int):
-        taus_s, parameters = numbers_of(rules, rule)
-        super().__init__(life, wiring, taus_s, parameters, np.float64)
-        self.log = self.log._replace(rates=np.zeros(life.n_steps))
-        self.directions = _directions(rules.structure, taus_s, life.network.dt_s)
-        n_directions, n_plastic = _n_directions(rules.structure), len(taus_s)
-        n_neurons = len(self.neurons.v)
+    def __init__(self, life: Life, wiring: Wiring, rules: RuleBatch, rule: int):
+        super().__init__(life, wiring, rules.structure, numbers_of(rules, rule), np.float64)
+        structures = rules.structure.pathways
+        self.directions = self._directions()
+        n_directions = int(self.directions.first[-1])
+        n_read = max([2, *(len(read_by(p)) for p in structures)])
+        self._recorded: list[Recording] = [
+            r for kind in (PopulationRate, PopulationSpikes) for r in life.recordings if isinstance(r, kind)
+        ]
 
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros((*shape, n_directions))
 
         self.tangents = Tangents(
-            zeros(n_neurons), zeros(n_neurons), zeros(n_neurons), zeros(n_neurons), zeros(len(self.plastic.w)),
-            zeros(n_plastic, n_neurons), zeros(n_plastic, n_neurons), np.zeros(len(self.plastic.trace)),
-            zeros(life.n_steps), np.zeros(len(SPIKING_VARIABLES) + parameters.shape[1]),
+            zeros(len(self.neurons.value)), zeros(len(self.neurons.ready)), zeros(len(self.plastic.w)),
+            zeros(len(self.plastic.value)), np.zeros(len(self.plastic.value)),
+            zeros(len(self._recorded), life.n_steps), np.zeros(n_read), np.zeros(n_read + n_directions), np.zeros(1),
+        )  # fmt: skip
+        found = [tangent_changes(p) for p in structures]
+        self.functions = np.array([[each.get(e, 0) for e in _EVENTS] for each in found], np.int64).reshape(-1, 2)
+        self._bind_steps()
+
+    def _new_log(self):
+        return make_log(self.life, np.float64)
+
+    def _bind_steps(self) -> None:
+        """Each population's compiled step with tangents, in the place of the plain one."""
+        network = self.life.network
+        first, self._tangent_frames = 0, []
+        for q, population in enumerate(network.populations):
+            names = list(population.neuron.state)
+            states = state_views(network, self.neurons, q)
+            places = self.neurons.first[q]
+            own = [self._steps.constants[q], self.neurons.ready[first:], self.ring.out[self.ring.first[q] :]]
+            own += [states[name] for name in names]
+            own += [self.tangents.state[places[k] :] for k in range(len(names))]
+            own.append(self.tangents.spike[first:])
+            self._tangent_frames.append(np.array([array.ctypes.data for array in own], np.int64))
+            self.layout.model[q] = tangent_step(population.neuron, np.dtype(index_type(network)).name)
+            self.layout.frame[q] = self._tangent_frames[-1].ctypes.data
+            first += population.size
+
+    def _directions(self) -> Directions:
+        counts = [len(p.parameters) for p in self.structure.pathways]
+        first = np.cumsum([0, *counts], dtype=np.int64)
+        columns, slopes = [], []
+        for k, pathway in enumerate(self.structure.pathways):
+            for trace in pathway.traces:
+                tau_s = self.taus_s[k][trace.name]
+                columns.append(first[k] + trace.tau)
+                slopes.append(self.life.dt_s / tau_s / tau_s)
+        return Directions(first, np.array(columns, np.int64), np.array(slopes))
+
+    def _live(self, until: int, learning: np.ndarray) -> tuple[int, int]:
+        return sensitivity_kernel.live(
+            self.step, until, learning, self.layout, self.processes, self.wiring, self.neurons, self.inputs,
+            self.plastic, self.ring, self.log, self.life.seed, self.tangents, self.directions, self.functions,
+            self._padded_parameters(),
         )  # fmt: skip
 
-    def _more(self) -> tuple:
-        return self.tangents, self.directions
+    def _padded_parameters(self) -> np.ndarray:
+        most = max([1, *(len(row) for row in self.parameters)])
+        padded = np.zeros((len(self.parameters), most))
+        for k, row in enumerate(self.parameters):
+            padded[k, : len(row)] = row
+        return padded
 
-    def gradient(self, of_rates: np.ndarray, of_spikes: np.ndarray) -> np.ndarray:
-        """Of the life so far; see `Gradient`."""
+    def gradient(self, by_recording: Mapping[Recording, np.ndarray]) -> np.ndarray:
+        """(n_directions,) of a loss, from its derivatives by what was recorded."""
         total = np.zeros(self.tangents.w.shape[1])
-        spiking_sensitivity_steps.gradient(of_rates, of_spikes, self.log, self.tangents.spikes, total)
+        for r, recording in enumerate(self._recorded):
+            start = self.life.phase(recording.phase).start  # type: ignore[union-attr]
+            of_values, spikes = by_recording[recording], self.tangents.spikes[r]
+            if isinstance(recording, PopulationRate):
+                sensitivity_kernel.add_through_rate(
+                    of_values, start, self.log.rate_decay[r], self.log.hz_per_spike[r], spikes, total
+                )
+            else:
+                total += of_values @ spikes[start : start + len(of_values)]
+        names = [p.name for p in self.life.network.plastic_pathways]
+        for recording, of_weights in by_recording.items():
+            if isinstance(recording, FinalWeights):
+                k = names.index(recording.pathway)
+                a, b = self.wiring.plastic_first[k], self.wiring.plastic_first[k + 1]
+                total += of_weights @ self.tangents.w[a:b]
         return total
-
-
-def _n_directions(structure: Structure) -> int:
-    return sum(len(pathway.parameters) for pathway in structure.pathways)
-
-
-def _directions(structure: Structure, taus_s: list[dict[str, float]], dt_s: float) -> Directions:
-    n_plastic = len(structure.pathways)
-    first = np.cumsum([0, *(len(pathway.parameters) for pathway in structure.pathways)], dtype=np.int64)
-    time_constant, slope = np.full((n_plastic, 4), -1, np.int64), np.zeros((n_plastic, 4))
-    for k, pathway in enumerate(structure.pathways):
-        for trace, column in pathway.traces.items():
-            x = TRACES.index(trace)
-            time_constant[k, x] = first[k] + column
-            slope[k, x] = dt_s / taus_s[k][trace] / taus_s[k][trace]
-    learns = np.array([[name in p.events for name in _EVENTS] for p in structure.pathways]).reshape(-1, 2)
-    return Directions(first, time_constant, slope, learns)

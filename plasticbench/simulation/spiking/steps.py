@@ -5,15 +5,15 @@ Event-driven where spikes are: a spike walks its row of synapses.
 
 from __future__ import annotations
 
-from plasticbench.simulation.compiled import compiled, compiled_inline
+from plasticbench.simulation.compile import compiled, compiled_inline
+from plasticbench.simulation.pointers import call_step
 from plasticbench.simulation.prefetch import prefetch
-from plasticbench.simulation.spiking import neurons
 from plasticbench.simulation.spiking.inputs import draw_process
+from plasticbench.simulation.spiking.state import CHANGED, NEAREST, POST_SIDE
 
-PRE, POST, INHIBITORY, DELAY, PLASTIC, FIRST_WEIGHT, N_PRE, N_POST = range(8)  # columns of Layout.pathway
-X_PRE, X_POST, X_PRE2, X_POST2 = range(4)
-ALIVE, LEFT_BAND, NOT_FINITE = 0, 1, 2  # statuses
-_SMALLEST_UNIT = 1e-20  # a trace's unit is renewed before numbers stored in it overflow a float32
+PRE, POST, RECEPTOR, DELAY, PLASTIC, FIRST_WEIGHT, N_PRE, N_POST = range(8)  # columns of Layout.pathway
+ALIVE, LEFT_BAND, NOT_FINITE, NO_ROOM = 0, 1, 2, 3  # statuses
+_SMALLEST_UNIT = 1e-20  # a filter's unit is renewed before numbers stored in it overflow a float32
 _TINY = 1e-30
 
 
@@ -38,31 +38,35 @@ def arrive_plastic(spikes, row_start, target, gain, w, g):
 
 
 @compiled
-def advance_trace(spikes, stored, unit, decay, k, x):
-    """Trace x of plastic pathway k counts these spikes, then decays; a trace that no rule reads has decay -1."""
-    factor = decay[k, x]
-    if factor < 0.0:
-        return
-    for j in spikes:
-        stored[j] += 1.0 / unit[k, x]
-    unit[k, x] *= factor
-    if unit[k, x] < _SMALLEST_UNIT:
+def advance_filter(spikes, stored, pending, kind, unit, decay, x):
+    """Filter x counts these spikes (or takes what events have added to it), then decays."""
+    if kind[x] == NEAREST:
+        for j in spikes:
+            stored[j] = 1.0 / unit[x]
+    elif kind[x] == CHANGED:
+        for j in spikes:
+            stored[j] += pending[j] / unit[x]
+            pending[j] = 0.0
+    else:
+        for j in spikes:
+            stored[j] += 1.0 / unit[x]
+    unit[x] *= decay[x]
+    if unit[x] < _SMALLEST_UNIT:
         for i in range(len(stored)):
-            value = stored[i] * unit[k, x]
-            stored[i] = value if value > _TINY else 0.0
-        unit[k, x] = 1.0
+            value = stored[i] * unit[x]
+            stored[i] = value if abs(value) > _TINY else 0.0
+        unit[x] = 1.0
 
 
 @compiled
-def advance_traces(k, arrivals, fired, plastic):
-    """The four traces of plastic pathway k."""
-    first = plastic.first[k]
-    for x in range(4):
-        stored = plastic.trace[first[x] : first[x + 1]]
-        if x in (X_PRE, X_PRE2):
-            advance_trace(arrivals, stored, plastic.unit, plastic.decay, k, x)
-        else:
-            advance_trace(fired, stored, plastic.unit, plastic.decay, k, x)
+def advance_filters(k, arrivals, fired, plastic):
+    """The filters of plastic pathway k."""
+    for x in range(plastic.own[k], plastic.own[k + 1]):
+        a, b = plastic.first[x], plastic.first[x + 1]
+        spikes = fired if plastic.side[x] == POST_SIDE else arrivals
+        changed = plastic.kind[x] == CHANGED
+        pending = plastic.pending[a:b] if changed else plastic.pending[0:0]
+        advance_filter(spikes, plastic.value[a:b], pending, plastic.kind, plastic.unit, plastic.decay, x)
 
 
 @compiled_inline
@@ -92,22 +96,19 @@ def emit_inputs(t, seed, layout, processes, inputs, ring):
 
 
 @compiled_inline
-def emit(t, seed, layout, processes, n, inputs, ring):
-    """Neurons and sources spike; False when a voltage is NaN. n: NeuronState."""
+def emit(t, seed, word, layout, processes, inputs, ring):
+    """Neurons and sources spike; False when a voltage is NaN. Neurons write their spikes' indices into `ring.out`.
+
+    word: the second argument of the neurons' compiled steps.
+    """
     slot = slot_of(t, ring)
     for q in range(len(layout.model)):
-        a, b = layout.first[q], layout.first[q + 1]
-        spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
-        c = layout.constants[q]
-        if layout.model[q] == neurons.CONDUCTANCE_LIF:
-            found = neurons.step_conductance_lif(t, c, n.v[a:b], n.g_exc[a:b], n.g_inh[a:b], n.ready[a:b], spikes)
-        else:
-            found = neurons.step_adaptive_lif(
-                t, c, n.v[a:b], n.g_exc[a:b], n.g_inh[a:b], n.g_nmda[a:b], n.excess[a:b], n.g_adaptation[a:b],
-                n.v_trace[a:b], n.c_exc[a:b], n.c_inh[a:b], spikes,
-            )  # fmt: skip
-        if found == neurons.NOT_A_NUMBER:
+        found = call_step(layout.model[q], t, word, layout.first[q + 1] - layout.first[q], layout.frame[q])
+        if found < 0:
             return False
+        spikes, a = ring.spikes[slot, ring.first[q] : ring.first[q + 1]], ring.first[q]
+        for k in range(found):
+            spikes[k] = ring.out[a + k]
         ring.n_spikes[slot, q] = found
     emit_inputs(t, seed, layout, processes, inputs, ring)
     return True
@@ -147,18 +148,42 @@ def fetch_columns(t, layout, wiring, ring):
 
 
 @compiled_inline
-def record(t, layout, ring, log):
-    """Update the watched population's rate and the spike log; the status."""
-    found = ring.n_spikes[slot_of(t, ring), log.watched]
-    log.rate_hz[0] = log.rate_hz[0] * log.decay + found * log.hz_per_spike
-    log.rates[t], log.spikes[t] = log.rate_hz[0], found
-    for q in range(len(layout.first) - 1):
-        a = layout.first[q]
-        for j in spikes_of(t, q, ring):
-            log.spike_count[a + j] += 1
-            if t >= log.start and t < log.stop and log.logged[a + j]:
-                if log.n_logged[0] < len(log.spike_step):
-                    log.spike_step[log.n_logged[0]] = t
-                    log.spike_neuron[log.n_logged[0]] = a + j
-                log.n_logged[0] += 1
-    return ALIVE if log.rate_hz[0] > log.low and log.rate_hz[0] < log.high else LEFT_BAND
+def record(t, ring, log):
+    """Update rates and logs; the status."""
+    slot, status = slot_of(t, ring), ALIVE
+    for r in range(len(log.rate_hz)):
+        found = ring.n_spikes[slot, log.rate_group[r]]
+        rate_hz = log.rate_hz[r] * log.rate_decay[r] + found * log.hz_per_spike[r]
+        log.rate_hz[r] = rate_hz
+        if log.rate_window[r, 0] <= t < log.rate_window[r, 1]:
+            log.rates[log.rate_first[r] + t - log.rate_window[r, 0]] = rate_hz
+        if not (rate_hz > log.low[r] and rate_hz < log.high[r]):
+            status = LEFT_BAND
+    for r in range(len(log.spikes_group)):
+        if log.spikes_window[r, 0] <= t < log.spikes_window[r, 1]:
+            place = log.spikes_first[r] + t - log.spikes_window[r, 0]
+            log.spikes[place] = ring.n_spikes[slot, log.spikes_group[r]]
+    for r in range(len(log.count_group)):
+        if log.count_window[r, 0] <= t < log.count_window[r, 1]:
+            for j in spikes_of(t, log.count_group[r], ring):
+                log.counts[log.count_first[r] + j] += 1
+    for r in range(len(log.train_group)):
+        if log.train_window[r, 0] <= t < log.train_window[r, 1]:
+            for j in spikes_of(t, log.train_group[r], ring):
+                if j < log.train_n[r]:
+                    place = log.n_logged[0]
+                    log.logged[place, 0], log.logged[place, 1], log.logged[place, 2] = r, t, j
+                    log.n_logged[0] = place + 1
+    for r in range(len(log.since_group)):
+        for j in spikes_of(t, log.since_group[r], ring):
+            log.since[j] += 1
+    return status
+
+
+@compiled_inline
+def has_room(log):
+    """Whether the spike log can take another step, whatever spikes in it."""
+    needed = 0
+    for r in range(len(log.train_n)):
+        needed += log.train_n[r]
+    return log.n_logged[0] + needed <= len(log.logged)

@@ -6,94 +6,82 @@ dense matrix. It draws the same wiring and input spikes as the cpu engine and, i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from plasticbench.networks.spiking import TRACES, SpikingPathway
+from plasticbench.errors import PlasticbenchError
+from plasticbench.networks.life import Life
+from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
 from plasticbench.rules import RuleBatch
+from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.inputs import draw_steps, input_processes, input_state
-from plasticbench.simulation.spiking.lives import Probe, Snapshot, SpikingLife, SpikingRecord
 from plasticbench.simulation.spiking.torch_neurons import TorchNeurons, step_neurons
+from plasticbench.simulation.spiking.torch_plasticity import TorchPathway
+from plasticbench.simulation.spiking.torch_records import TorchRecords
 from plasticbench.simulation.spiking.wiring import draw_wiring
-from plasticbench.simulation.threads import one_torch_thread
 
 _INPUT_STEPS = 2000  # drawn at once
 
 
-@dataclass(frozen=True)
-class TorchRecording:
-    """Differentiable recordings, and each lifetime's record as the cpu engine gives it."""
-
-    rates_hz: Tensor  # (n_rules, n_seeds, n_steps) of the watched population
-    spikes: Tensor  # (n_rules, n_seeds, n_steps)
-    records: list[list[SpikingRecord]]
-
-
 def run_torch(
-    lives: Sequence[SpikingLife],
+    lives: Sequence[Life],
     rules: RuleBatch,
-    probe: Probe | None = None,
+    measure: Measure,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float64,
-) -> TorchRecording:
-    """Every life under every rule; networks of equal sizes and models. Differentiable in `rules.parameters`."""
-    with one_torch_thread():
-        batch = _Batch(lives, rules, probe, torch.device(device), dtype)
-        for t in range(max(life.n_steps for life in lives)):
-            batch.step(t)
-            if not bool(batch.alive.any()):
-                break
-        return batch.recording()
+) -> Measured:
+    """Every life under every rule; differentiable in `rules.parameters`.
+
+    Raises PlasticbenchError unless the lives' networks are alike but for numbers.
+    """
+    batch = TorchLives(lives, rules, torch.device(device), dtype)
+    for t in range(max(life.n_steps for life in lives)):
+        batch.step(t)
+        if not bool(batch.records.alive.any()):
+            break
+    return joined([measure(batch.records.recordings(s), [life]) for s, life in enumerate(lives)], 1)
 
 
-class _Batch:
+class TorchLives:
     """The state of all lifetimes. Tensors lead with (n_rules, n_seeds), a 1 where all rules share."""
 
-    def __init__(self, lives: Sequence[SpikingLife], rules: RuleBatch, probe, device: torch.device, dtype):
-        self.lives, self.rules, self.probe = lives, rules, probe
-        self.device, self.dtype = device, dtype
-        self.network = lives[0].network
+    def __init__(self, lives: Sequence[Life], rules: RuleBatch, device: torch.device, dtype: torch.dtype):
+        self.lives, self.device, self.dtype = lives, device, dtype
+        self.network = _common(lives)
         self.shape = (rules.n_rules, len(lives))
-        self.wirings = [draw_wiring(life.network, life.seed) for life in lives]
+        networks = [life.network for life in lives]
         self.neurons = [
-            TorchNeurons.at_rest(p.neuron, (*self.shape, p.size), device, dtype) for p in self.network.populations
+            TorchNeurons.at_start(p.neuron, (*self.shape, p.size), device, dtype) for p in self.network.populations
         ]
-        self.processes = [input_processes(life.network) for life in lives]
-        self.inputs = [input_state(life.network) for life in lives]
-        self.masks = [self._connected(k) for k in range(len(self.network.pathways))]
-        self.weights = {p.name: self._initial(k) for k, p in enumerate(self.network.pathways)}
-        self.w_max = {
-            p.name: self._per_life([life.network.pathways[k].w_max for life in lives])
-            for k, p in enumerate(self.network.pathways)
+        self.constants = [self._constants(q) for q in range(len(self.network.populations))]
+        self.processes = [input_processes(network) for network in networks]  # type: ignore[arg-type]
+        self.inputs = [input_state(network) for network in networks]  # type: ignore[arg-type]
+        self.wirings = [draw_wiring(life.network, life.seed) for life in lives]  # type: ignore[arg-type]
+        masks = [self._connected(k) for k in range(len(self.network.pathways))]
+        self.static = {
+            p.name: self._weights(k) * masks[k] for k, p in enumerate(self.network.pathways) if not p.plastic
         }
-        self.learned = dict(zip((p.name for p in self.network.plastic_pathways), range(99), strict=False))
-        self.traces = {name: self._no_traces(name) for name in self.learned}
-        self.decay = [
-            {trace: torch.exp(-self.network.dt_s / tau.to(device, dtype))[:, None, None]
-             for trace, tau in rules.time_constants_s(k).items()}
-            for k in range(len(self.learned))
-        ]  # fmt: skip
-        self.parameters = [p.to(device, dtype) for p in rules.parameters]
+        plastic = [k for k, p in enumerate(self.network.pathways) if p.plastic]
+        self.learned = {
+            self.network.pathways[k].name: TorchPathway(
+                [life.network.pathways[k] for life in lives], rules, index, masks[k], self._initial(k),
+                self.network.dt_s,
+            )
+            for index, k in enumerate(plastic)
+        }  # fmt: skip
         self.past: list[dict[str, Tensor]] = []  # spikes of the last steps, newest last
         self.depth = max((p.delay_steps for p in self.network.pathways), default=0) + 1
-        self.counts = [
-            torch.zeros((*self.shape, group.size), device=device, dtype=torch.int64) for group in self.network.groups
-        ]
-        self.rate = torch.full(self.shape, lives[0].initial_rate_hz, device=device, dtype=dtype)
-        self.rates: list[Tensor] = []
-        self.watched: list[Tensor] = []
-        self.alive = torch.ones(self.shape, device=device, dtype=torch.bool)
-        self.lived = torch.tensor([life.n_steps for life in lives], device=device).repeat(self.shape[0], 1)
-        self.n_steps = self.lived.clone()
-        self.blown_up = ~self.alive
-        self.not_finite: set[str] = set()  # pathways with a weight that is NaN
-        self.probes: list[list[list[Any]]] = [[[] for _ in lives] for _ in range(self.shape[0])]
+        self.records = TorchRecords(lives, self.shape, device, dtype)
+
+    def _constants(self, q: int) -> dict[str, Tensor]:
+        each = [life.network.populations[q].neuron.step_constants(life.dt_s) for life in self.lives]
+        return {
+            name: torch.tensor([one[name] for one in each], device=self.device, dtype=self.dtype)[:, None]
+            for name in each[0]
+        }
 
     def _connected(self, k: int) -> Tensor:
         """(n_seeds, n_post, n_pre) bool."""
@@ -105,51 +93,57 @@ class _Batch:
             mask[s, torch.from_numpy(post), torch.from_numpy(pre)] = True
         return mask.to(self.device)
 
+    def _weights(self, k: int) -> Tensor:
+        """(n_seeds, 1, n_pre) of a static pathway, times its gain."""
+        rows = [p.gain * torch.as_tensor(p.weight, dtype=self.dtype) for p in self._declared(k)]
+        n_pre = self.network.size(self.network.pathways[k].pre)
+        return torch.stack([row.expand(n_pre) for row in rows]).to(self.device)[:, None, :]
+
     def _initial(self, k: int) -> Tensor:
-        """(n_seeds, n_post, n_pre) of a static pathway, times its gain; a plastic one has the axis of rules, too."""
-        rows = []
-        for life in self.lives:
-            pathway = life.network.pathways[k]
-            w = torch.as_tensor(pathway.weight, dtype=self.dtype).clamp(max=pathway.w_max)
-            rows.append(w.expand(self.network.size(pathway.pre)))
-        dense = torch.stack(rows).to(self.device)[:, None, :] * self.masks[k]
-        if self.network.pathways[k].plastic:
-            return dense.expand(self.shape[0], *dense.shape)
-        return self._gain(k)[:, None, None] * dense
+        """(n_seeds, 1, n_pre) of a plastic pathway."""
+        rows = [torch.as_tensor(p.weight, dtype=self.dtype).clamp(max=p.w_max) for p in self._declared(k)]
+        n_pre = self.network.size(self.network.pathways[k].pre)
+        return torch.stack([row.expand(n_pre) for row in rows]).to(self.device)[:, None, :]
 
-    def _gain(self, k: int) -> Tensor:
-        return torch.tensor(
-            [life.network.pathways[k].gain for life in self.lives], device=self.device, dtype=self.dtype
-        )
-
-    def _per_life(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, device=self.device, dtype=self.dtype)[None, :, None, None]
-
-    def _no_traces(self, name: str) -> dict[str, Tensor]:
-        pathway = next(p for p in self.network.pathways if p.name == name)
-        sizes = {"pre": self.network.size(pathway.pre), "post": self.network.size(pathway.post)}
-        return {
-            trace: torch.zeros((*self.shape, sizes[trace[2:].rstrip("2")]), device=self.device, dtype=self.dtype)
-            for trace in TRACES
-        }
+    def _declared(self, k: int) -> list[SpikingPathway]:
+        return [life.network.pathways[k] for life in self.lives]
 
     # ------------------------------------------------------------ one step
 
     def step(self, t: int) -> None:
         """Advance every lifetime; ended ones are carried along and not recorded."""
-        self._probe(t)
+        self._reset(t)
+        self.records.sample(t, self.learned, self.wirings)
         spikes = self._emit(t)
         self.past = [*self.past[-self.depth + 1 :], spikes]
-        for k, pathway in enumerate(self.network.pathways):
-            self._transmit(t, k, pathway, spikes)
-        self._record(t, spikes)
+        for pathway in self.network.pathways:
+            self._transmit(t, pathway, spikes)
+        self._deliver(t)
+        for learned in self.learned.values():
+            learned.end_step()
+        self.records.record(t, spikes, self.neurons, self.learned)
+        self.records.sample_end(t + 1, self.learned, self.wirings)
+
+    def _reset(self, t: int) -> None:
+        """Lives that begin anew here; those of a batch that do so do it together."""
+        again = torch.tensor([t in life.resets for life in self.lives], device=self.device)
+        if not bool(again.any()):
+            return
+        for q, population in enumerate(self.network.populations):
+            fresh = TorchNeurons.at_start(population.neuron, (*self.shape, population.size), self.device, self.dtype)
+            old, chosen = self.neurons[q], again[None, :, None]
+            values = {name: torch.where(chosen, fresh.values[name], x) for name, x in old.values.items()}
+            self.neurons[q] = TorchNeurons(values, torch.where(chosen, fresh.ready, old.ready))
+        self.past = [{name: x * ~again[None, :, None] for name, x in step.items()} for step in self.past]
+        for learned in self.learned.values():
+            learned.forget(again)
 
     def _emit(self, t: int) -> dict[str, Tensor]:
         """Group -> spikes (n_rules or 1, n_seeds, size)."""
         spikes = {}
         for q, population in enumerate(self.network.populations):
             self.neurons[q], spikes[population.name] = step_neurons(
-                population.neuron, self.neurons[q], t, self.network.dt_s
+                population.neuron, self.neurons[q], t, self.constants[q]
             )
         if t % _INPUT_STEPS == 0:
             self._drawn = [
@@ -165,113 +159,64 @@ class _Batch:
             spikes[source.name] = torch.from_numpy(dense).to(self.device, self.dtype)
         return spikes
 
-    def _transmit(self, t: int, k: int, pathway: SpikingPathway, spikes: dict[str, Tensor]) -> None:
+    def _transmit(self, t: int, pathway: SpikingPathway, spikes: dict[str, Tensor]) -> None:
         if len(self.past) > pathway.delay_steps:
             arrived = self.past[-1 - pathway.delay_steps][pathway.pre]
         else:
             arrived = torch.zeros_like(self.past[0][pathway.pre])
-        w = self.weights[pathway.name]
-        if pathway.name in self.not_finite:  # 0 x NaN is NaN: only synapses that a spike crosses may pass theirs on
-            crossed = arrived.unsqueeze(-2)
-            drive = torch.where(crossed > 0, w * crossed, torch.zeros_like(w)).sum(-1)
+        learned, q = self.learned.get(pathway.name), self.network.index(pathway.post)
+        if learned is None:
+            drive = (self.static[pathway.name] @ arrived.unsqueeze(-1)).squeeze(-1)
         else:
-            drive = (w @ arrived.unsqueeze(-1)).squeeze(-1)
-        if pathway.plastic:
-            drive = self._gain(k)[None, :, None] * drive
-        q = self.network.index(pathway.post)
-        state = self.neurons[q]
-        name = "g_inh" if pathway.receptor == "inh" else "g_exc"
-        self.neurons[q] = TorchNeurons(**{**vars(state), name: getattr(state, name) + drive})
-        if pathway.plastic:
-            self._learn(t, k, pathway, arrived, spikes[pathway.post])
+            drive = learned.drive(arrived)
+        state = self.network.populations[q].neuron.receptors[pathway.receptor]
+        self.neurons[q] = self.neurons[q].plus(state, drive)
+        if learned is not None:
+            seen = self._readable(q)
+            learned.learn(arrived, spikes[pathway.post], self._acting(t, pathway.name), seen)
 
-    def _learn(self, t: int, k: int, pathway: SpikingPathway, arrived: Tensor, fired: Tensor) -> None:
-        """`on_pre` where a spike arrives, `on_post` where the neuron spikes, then traces."""
-        index, name = self.learned[pathway.name], pathway.name
-        events = self.rules.structure.pathways[index].events
-        until = torch.tensor([life.plastic_until_step for life in self.lives], device=self.device)
-        learning = self.alive & (t < until)  # (n_rules, n_seeds)
-        for event, where in (("on_pre", arrived.unsqueeze(-2)), ("on_post", fired.unsqueeze(-1))):
-            spiked = (where.detach() > 0) & self.masks[k] & learning[..., None, None]
-            if event in events and bool(spiked.any()):
-                w = self.weights[name]
-                change = events[event].evaluate(self._variables(index, pathway), self.parameters[index])
-                changed = torch.minimum((w + change).clamp(min=0.0), self.w_max[name])
-                self.weights[name] = torch.where(spiked, changed, w)
-                if bool(torch.isnan(self.weights[name]).any()):
-                    self.not_finite.add(name)
-        traces = self.traces[name]
-        for trace, decay in self.decay[index].items():
-            traces[trace] = (traces[trace] + (arrived if "pre" in trace else fired)) * decay
+    def _acting(self, t: int, name: str) -> Tensor:
+        """(n_rules, n_seeds) bool: whose rule acts at this pathway now."""
+        index = [life.plastic_names.index(name) for life in self.lives]
+        on = [life.plastic_at(t)[k] for life, k in zip(self.lives, index, strict=True)]
+        return self.records.alive & torch.tensor(on, device=self.device)
 
-    def _variables(self, index: int, pathway: SpikingPathway) -> dict[str, Tensor]:
-        """Each broadcasts against (n_rules, n_seeds, n_post, n_pre)."""
-        post = self.neurons[self.network.index(pathway.post)]
-        traces = {
-            trace: value.unsqueeze(-2 if "pre" in trace else -1) for trace, value in self.traces[pathway.name].items()
-        }
-        seen = {"v": post.v_trace, "c_exc": post.c_exc, "c_inh": post.c_inh}
-        zero = torch.zeros((1, 1, 1, 1), device=self.device, dtype=self.dtype)
-        return {
-            "w": self.weights[pathway.name], "m": zero, **traces, **{n: x.unsqueeze(-1) for n, x in seen.items()}
-        }  # fmt: skip
+    def _readable(self, q: int) -> dict[str, Tensor]:
+        """What rules read of the neurons of a population, (n_rules, n_seeds, n_post, 1)."""
+        readable = self.network.populations[q].neuron.readable
+        return {name: self.neurons[q].values[state].unsqueeze(-1) for name, state in readable.items()}
 
-    def _record(self, t: int, spikes: dict[str, Tensor]) -> None:
-        life = self.lives[0]
-        running = self.alive & (t < self.n_steps)
-        for counts, group in zip(self.counts, self.network.groups, strict=True):
-            counts += torch.where(running[..., None], spikes[group.name].detach().to(torch.int64), 0)
-        found = spikes[life.watched].sum(-1)
-        hz_per_spike = 1.0 / (life.tau_rate_s * self.network.size(life.watched))
-        self.rate = self.rate * math.exp(-self.network.dt_s / life.tau_rate_s) + found * hz_per_spike
-        self.rates.append(self.rate)
-        self.watched.append(found)
-        finite = torch.stack([~torch.isnan(state.v).any(-1) for state in self.neurons]).all(0)
-        low, high = life.allowed_rate_hz or (-math.inf, math.inf)
-        inside = (self.rate > low) & (self.rate < high)
-        ended = running & ~(finite & inside)
-        self.lived = torch.where(ended, torch.where(finite, t + 1, t), self.lived)
-        self.blown_up = self.blown_up | ended
-        self.alive = self.alive & ~ended & (t + 1 < self.n_steps)
+    def _deliver(self, t: int) -> None:
+        """The modulator reaches the synapses of the lives that have it now."""
+        due = torch.tensor([life.modulator is not None and t in life.modulator.steps for life in self.lives])
+        if not bool(due.any()):
+            return
+        value = self.records.deliver(t)
+        for pathway in self.network.plastic_pathways:
+            acting = self._acting(t, pathway.name) & due.to(self.device)
+            seen = {**self._readable(self.network.index(pathway.post)), "m": value}
+            self.learned[pathway.name].modulate(acting, seen)
 
-    # ------------------------------------------------------------ what is left
 
-    def _probe(self, t: int) -> None:
-        for s, life in enumerate(self.lives):
-            if self.probe is not None and t in life.probe_steps:
-                for r in range(self.shape[0]):
-                    if bool(self.alive[r, s]):
-                        self.probes[r][s].append(self.probe(self._snapshot(t, r, s)))
-
-    def _snapshot(self, t: int, r: int, s: int) -> Snapshot:
-        weights = {}
-        for k, pathway in enumerate(self.network.pathways):
-            if pathway.plastic:
-                pre, post = self.wirings[s].synapses(k, self.network.size(pathway.pre))
-                weights[pathway.name] = self.weights[pathway.name][r, s].detach().cpu().numpy()[post, pre]
-        counts = {g.name: c[r, s].cpu().numpy() for g, c in zip(self.network.groups, self.counts, strict=True)}
-        return Snapshot(t, weights, counts)
-
-    def recording(self) -> TorchRecording:
-        """Of the lives so far."""
-        for s, life in enumerate(self.lives):
-            if self.probe is not None and life.n_steps in life.probe_steps:
-                for r in range(self.shape[0]):
-                    if not bool(self.blown_up[r, s]):
-                        self.probes[r][s].append(self.probe(self._snapshot(life.n_steps, r, s)))
-        rates, watched = torch.stack(self.rates, -1), torch.stack(self.watched, -1)
-        missing = int(self.n_steps.max()) - rates.shape[-1]
-        rates, watched = (torch.nn.functional.pad(x, (0, missing)) for x in (rates, watched))
-        records = [[self._record_of(rates, watched, r, s) for s in range(self.shape[1])] for r in range(self.shape[0])]
-        return TorchRecording(rates, watched, records)
-
-    def _record_of(self, rates: Tensor, watched: Tensor, r: int, s: int) -> SpikingRecord:
-        lived = int(self.lived[r, s])
-        state = self._snapshot(lived, r, s)
-        none = np.zeros(0, np.int32)
-        return SpikingRecord(
-            rates[r, s, :lived].detach().cpu().numpy().astype(np.float32),
-            watched[r, s, :lived].detach().cpu().numpy().astype(np.uint16),
-            lived, "blow-up" if bool(self.blown_up[r, s]) else "ok", state.weights, state.spike_counts,
-            none, none, tuple(self.probes[r][s]),
+def _common(lives: Sequence[Life]) -> SpikingNetwork:
+    """The first life's network; PlasticbenchError unless all are alike but for numbers."""
+    shapes = []
+    for life in lives:
+        network = life.network
+        assert isinstance(network, SpikingNetwork)
+        shapes.append(
+            (
+                network.dt_s, life.recordings,
+                tuple((p.name, p.size, type(p.neuron)) for p in network.populations),
+                tuple((source.name, source.size) for source in network.sources),
+                tuple((p.name, p.pre, p.post, p.receptor, p.plastic, p.delay_steps) for p in network.pathways),
+            )
         )  # fmt: skip
+    if len(set(shapes)) > 1:
+        raise PlasticbenchError(
+            "lives: on the torch engine those of one call have groups, models, pathways, delays, time step and "
+            "recordings alike; run them one by one"
+        )
+    network = lives[0].network
+    assert isinstance(network, SpikingNetwork)
+    return network

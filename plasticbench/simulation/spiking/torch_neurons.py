@@ -1,4 +1,4 @@
-"""One time step of each neuron model in torch: the arithmetic of `spiking_neurons`, differentiable.
+"""One time step of a population in torch, from its model's equations, differentiable.
 
 Spikes are 0 or 1; their derivative is replaced by a surrogate (SuperSpike, Zenke & Ganguli, Neural Comput.
 30:1514, 2018): 1 / (1 + slope |V − threshold|)².
@@ -6,13 +6,12 @@ Spikes are 0 or 1; their derivative is replaced by a surrogate (SuperSpike, Zenk
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, NeuronModel
+from plasticbench.networks.neurons import NeuronModel
 
 SLOPE_PER_V = 1000.0
 
@@ -47,76 +46,46 @@ class SurrogateSpike(torch.autograd.Function):
 class TorchNeurons:
     """A population's state; every tensor is (n_rules, n_seeds, n_neurons)."""
 
-    v: Tensor
-    g_exc: Tensor
-    g_inh: Tensor
+    values: dict[str, Tensor]
     ready: Tensor  # int64: first step at which a refractory neuron integrates again
-    g_nmda: Tensor
-    excess: Tensor
-    g_adaptation: Tensor
-    v_trace: Tensor
-    c_exc: Tensor
-    c_inh: Tensor
 
     @classmethod
-    def at_rest(cls, model: NeuronModel, shape: tuple[int, ...], device, dtype: torch.dtype) -> TorchNeurons:
-        zero = torch.zeros(shape, device=device, dtype=dtype)
-        rest = zero + model.v_rest
-        return cls(
-            rest, zero, zero, torch.zeros(shape, device=device, dtype=torch.int64), zero, zero, zero, rest, zero, zero
-        )
+    def at_start(cls, model: NeuronModel, shape: tuple[int, ...], device, dtype: torch.dtype) -> TorchNeurons:
+        """At the start of life."""
+        values = {
+            name: torch.full(shape, value, device=device, dtype=dtype) for name, value in model.initial_state().items()
+        }
+        return cls(values, torch.zeros(shape, device=device, dtype=torch.int64))
+
+    def plus(self, state: str, drive: Tensor) -> TorchNeurons:
+        """Arrivals added to one state."""
+        return replace(self, values={**self.values, state: self.values[state] + drive})
 
 
-def step_neurons(model: NeuronModel, state: TorchNeurons, t: int, dt_s: float) -> tuple[TorchNeurons, Tensor]:
-    """The population one step later, and its spikes (n_rules, n_seeds, n_neurons)."""
-    if isinstance(model, ConductanceLIF):
-        return _step_conductance_lif(model, state, t, dt_s)
-    return _step_adaptive_lif(model, state, dt_s)
+def step_neurons(
+    model: NeuronModel, neurons: TorchNeurons, t: int, constants: dict[str, Tensor]
+) -> tuple[TorchNeurons, Tensor]:
+    """The population one step later, and its spikes (n_rules, n_seeds, n_neurons).
 
-
-def _step_conductance_lif(model: ConductanceLIF, s: TorchNeurons, t: int, dt_s: float):
-    drive = (model.v_rest - s.v) - s.g_exc * (s.v - model.e_exc) - s.g_inh * (s.v - model.e_inh)
-    free = s.v + dt_s / model.tau_membrane_s * drive
-    v = torch.where(s.ready <= t, free, torch.full_like(free, model.v_rest))
-    spikes = SurrogateSpike.apply(v - model.v_threshold)
+    constants: of the model, each (n_seeds, 1): lives may differ in them.
+    """
+    equations, held = model.equations, neurons.ready > t
+    seen = {**constants, **neurons.values}
+    for name, expression in equations.updates:
+        seen[name] = _tensor(expression.program.evaluate(seen), neurons.values["v"])
+    if equations.held is not None:
+        at = _tensor(equations.held.program.evaluate(constants), seen["v"])
+        seen["v"] = torch.where(held, at.expand_as(seen["v"]), seen["v"])
+    spikes = SurrogateSpike.apply(seen["v"] - _tensor(equations.threshold.program.evaluate(seen), seen["v"]))
     fired = spikes > 0
-    after = t + 1 + round(model.refractory_s / dt_s)
-    state = replace(
-        s,
-        v=torch.where(fired, torch.full_like(v, model.v_rest), v),
-        g_exc=s.g_exc * math.exp(-dt_s / model.tau_exc_s),
-        g_inh=s.g_inh * math.exp(-dt_s / model.tau_inh_s),
-        ready=torch.where(fired, torch.full_like(s.ready, after), s.ready),
-    )
-    return state, spikes
+    values = {name: seen[name] for name in model.state}
+    for name, expression in equations.at_spike.items():
+        reset = _tensor(expression.program.evaluate(seen), seen["v"])
+        values[name] = torch.where(fired, reset.expand_as(seen["v"]), seen[name])
+    again = t + 1 + constants["refractory_steps"].to(torch.int64)
+    ready = torch.where(fired, again.expand_as(neurons.ready), neurons.ready)
+    return TorchNeurons(values, ready if model.refractory else neurons.ready), spikes
 
 
-def _step_adaptive_lif(model: AdaptiveLIF, s: TorchNeurons, dt_s: float):
-    ampa = model.ampa_nmda_ratio / (1 + model.ampa_nmda_ratio)
-    nmda = 1 / (1 + model.ampa_nmda_ratio)
-    nmda_rate = 1 - math.exp(-dt_s / model.tau_nmda_s)
-    i_exc = (ampa * s.g_exc + nmda * s.g_nmda) * (model.e_exc - s.v)
-    i_inh = (s.g_inh + s.g_adaptation) * (s.v - model.e_inh)
-    free = s.v + dt_s / model.tau_membrane_s * ((model.v_rest - s.v) + i_exc - i_inh)
-    v = free.clamp(model.e_inh, model.e_exc)
-    excess = s.excess * math.exp(-dt_s / model.tau_threshold_s)
-    spikes = SurrogateSpike.apply(v - (model.v_threshold + excess))
-    fired = spikes > 0
-
-    def filtered(x: Tensor, u: Tensor, tau_s: float) -> Tensor:
-        return (x + dt_s / tau_s * u) * (1 - dt_s / tau_s)
-
-    adaptation = s.g_adaptation * math.exp(-dt_s / model.tau_adaptation_s)
-    state = replace(
-        s,
-        v=torch.where(fired, torch.full_like(v, model.v_rest), v),
-        g_nmda=(s.g_nmda + nmda_rate * s.g_exc) * (1 - nmda_rate),
-        g_exc=s.g_exc * math.exp(-dt_s / model.tau_exc_s),
-        g_inh=s.g_inh * math.exp(-dt_s / model.tau_inh_s),
-        excess=torch.where(fired, torch.full_like(excess, model.threshold_jump_v), excess),
-        g_adaptation=adaptation + model.adaptation_jump * spikes,
-        v_trace=filtered(s.v_trace, v, model.tau_v_trace_s),
-        c_exc=filtered(s.c_exc, i_exc, model.tau_c_exc_s),
-        c_inh=filtered(s.c_inh, i_inh, model.tau_c_inh_s),
-    )
-    return state, spikes
+def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.full_like(like, value)

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from plasticbench.networks.spiking import RandomConnections, ReceptiveFields, SpikingNetwork, SpikingPathway
-from plasticbench.simulation.random import Stream, stream_id, uniform_pair_at
+from plasticbench.networks.connections import RandomConnections, ReceptiveFields
+from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
+from plasticbench.simulation.draws import uniform_pair_at
+from plasticbench.simulation.random import Stream, stream_id
 
 
 class Wiring(NamedTuple):

@@ -1,0 +1,137 @@
+"""What a neuron model declares: its state, its equations for one time step, and what a spike does.
+
+Engines lower these equations to compiled code, to torch, to derivatives and to device source, so that the physics
+stands once. A model of one's own is a frozen dataclass of this kind in any module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.language.program import Expression
+
+SPIKING_STATE = "v"
+
+
+@dataclass(frozen=True)
+class NeuronModel:
+    """Base of all models. Fields are constants; the class declares expressions over fields, `dt_s` and the state.
+
+    `state`: each variable with its value at the start of life, of constants; `v` (V) must be among them.
+    `derived`: constants of a time step, by name, of fields and `dt_s`.
+    `updates`: one step, as assignments in order; a name that is no state is a value within the step. Later ones see
+    what earlier ones assigned.
+    `threshold`: a neuron spikes where `v` is above it after the updates. `at_spike`: what a spike sets, from the
+    values before. `refractory`: the field (s) for which `v` is then held at `held`; None: not at all.
+    `receptors`: the state that a pathway's arriving spikes add to, by receptor.
+    `readable`: what rules may read of a postsynaptic neuron: variable -> state.
+    `decaying`: states that are set to 0 when they become tiny (denormal numbers are slow).
+    Raises PlasticbenchError where a field or an expression does not fit.
+    """
+
+    state: ClassVar[Mapping[str, str]]
+    derived: ClassVar[Mapping[str, str]] = {}
+    updates: ClassVar[tuple[tuple[str, str], ...]]
+    threshold: ClassVar[str]
+    at_spike: ClassVar[Mapping[str, str]]
+    refractory: ClassVar[str | None] = None
+    held: ClassVar[str] = "v_rest"
+    receptors: ClassVar[Mapping[str, str]]
+    readable: ClassVar[Mapping[str, str]] = {}
+    decaying: ClassVar[tuple[str, ...]] = ()
+    may_be_zero: ClassVar[tuple[str, ...]] = ()  # fields in seconds that need not be positive
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise PlasticbenchError(f"{field.name}: {value!r} is not a finite number")
+            if field.name.endswith("_s") and not (value > 0 or (value == 0 and field.name in self.may_be_zero)):
+                raise PlasticbenchError(f"{field.name}: {value!r} s is not a positive time constant")
+        self.equations  # noqa: B018  (parsed now, so that a slip is found now)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """What a rule may read of such a postsynaptic neuron, beyond weights and traces."""
+        return frozenset(self.readable)
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The fields, by name."""
+        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
+
+    @cached_property
+    def equations(self) -> Equations:
+        """The declared expressions, parsed and checked."""
+        return Equations.of(self)
+
+    def step_constants(self, dt_s: float) -> dict[str, float]:
+        """Fields and derived constants for steps of `dt_s`, and `refractory_steps`."""
+        known = {**self.constants, "dt_s": dt_s}
+        for name, expression in self.equations.derived.items():
+            known[name] = expression.program.number(known)
+        held_s = getattr(self, self.refractory) if self.refractory else 0.0
+        return {**known, "refractory_steps": float(round(held_s / dt_s))}
+
+    def initial_state(self) -> dict[str, float]:
+        """Each state at the start of life."""
+        return {name: e.program.number(self.constants) for name, e in self.equations.initial.items()}
+
+
+@dataclass(frozen=True)
+class Equations:
+    """A model's expressions."""
+
+    initial: dict[str, Expression]
+    derived: dict[str, Expression]
+    updates: tuple[tuple[str, Expression], ...]
+    threshold: Expression
+    at_spike: dict[str, Expression]
+    held: Expression | None
+
+    @classmethod
+    def of(cls, model: NeuronModel) -> Equations:
+        """Parse and check a model's declarations."""
+        where, fields_of = type(model).__name__, set(model.constants)
+        if SPIKING_STATE not in model.state:
+            raise PlasticbenchError(f"{where}.state: the membrane voltage 'v' is missing; declare it")
+        for name, states in (
+            ("receptors", model.receptors.values()), ("readable", model.readable.values()),
+            ("at_spike", model.at_spike), ("decaying", model.decaying),
+        ):  # fmt: skip
+            for state in states:
+                if state not in model.state:
+                    raise PlasticbenchError(
+                        f"{where}.{name}: {state!r} is no state; there are {', '.join(model.state)}"
+                    )
+        if model.refractory is not None and model.refractory not in fields_of:
+            raise PlasticbenchError(f"{where}.refractory: {model.refractory!r} is no field")
+        derived, known = {}, {*fields_of, "dt_s"}
+        for name, text in model.derived.items():
+            derived[name] = Expression.parse(text, known, f"{where}.derived.{name}")
+            known.add(name)
+        seen, updates = known | set(model.state), []
+        for name, text in model.updates:
+            updates.append((name, Expression.parse(text, seen, f"{where}.updates.{name}")))
+            seen.add(name)
+        named = {n: Expression.parse(t, seen, f"{where}.at_spike.{n}") for n, t in model.at_spike.items()}
+        return cls(
+            {name: Expression.parse(text, fields_of, f"{where}.state.{name}") for name, text in model.state.items()},
+            derived,
+            tuple(updates),
+            Expression.parse(model.threshold, known | set(model.state), f"{where}.threshold"),
+            named,
+            Expression.parse(model.held, known, f"{where}.held") if model.refractory else None,
+        )
+
+    def used_constants(self, model: Any) -> tuple[str, ...]:
+        """Names of the constants that a step needs, in a fixed order."""
+        expressions = [e for _, e in self.updates] + [self.threshold, *self.at_spike.values()]
+        expressions += [self.held] if self.held is not None else []
+        names = frozenset().union(*(e.program.names for e in expressions))
+        return tuple(name for name in (*model.constants, "dt_s", *self.derived) if name in names)

@@ -1,0 +1,47 @@
+"""The cpu engine: compiled loops over whole lives, one life a thread. For both kinds of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from plasticbench.networks.life import Life
+from plasticbench.networks.spiking import SpikingNetwork
+from plasticbench.rules import RuleBatch
+from plasticbench.simulation.engine import EngineOptions, Measure, Measured
+from plasticbench.simulation.threads import one_torch_thread
+
+
+class CPUEngine:
+    """Rules that differ only in numbers share one compiled kernel; a life's bits depend on no other life."""
+
+    name = "cpu"
+
+    def unsupported(self, lives: Sequence[Life], rules: Any, options: EngineOptions) -> str | None:
+        if not isinstance(rules, RuleBatch):
+            return "it runs rules, not Python policies"
+        if options.device not in (None, "cpu"):
+            return f"device {options.device!r} is not its own; choose --engine torch, or leave the device out"
+        if not options.gradients:
+            return None
+        if not isinstance(lives[0].network, SpikingNetwork):
+            return "no gradients of rate networks; choose torch, or detach θ"
+        from plasticbench.simulation.spiking.sensitivity import unsupported
+
+        return unsupported(lives, rules.structure)
+
+    def run(
+        self, lives: Sequence[Life], rules: RuleBatch, measure: Measure, options: EngineOptions
+    ) -> tuple[Measured, float]:
+        with one_torch_thread():
+            if not isinstance(lives[0].network, SpikingNetwork):
+                from plasticbench.simulation.rate.cpu_engine import run_cpu as run_rate
+
+                return run_rate(lives, rules, measure, options.threads)
+            if options.gradients:
+                from plasticbench.simulation.spiking.gradients import run_with_losses
+
+                return run_with_losses(lives, rules, measure, options.threads)
+            from plasticbench.simulation.spiking.cpu_engine import run_cpu as run_spiking
+
+            return run_spiking(lives, rules, measure, options.threads)

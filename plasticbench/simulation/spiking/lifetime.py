@@ -1,0 +1,286 @@
+"""One lifetime of a spiking network under one rule on the cpu: its state, and its advance by compiled code."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plasticbench.networks.life import Life
+from plasticbench.networks.recordings import FinalWeights, Modulation, Weights
+from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure
+from plasticbench.simulation.spiking import kernel, steps
+from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, slots, synaptic_states
+from plasticbench.simulation.spiking.inputs import input_processes, input_state
+from plasticbench.simulation.spiking.log import make_log, recorded, with_more_room
+from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, receptor_rows, state_views
+from plasticbench.simulation.spiking.state import PlasticState, index_type, make_layout, make_plastic, make_ring
+from plasticbench.simulation.spiking.wiring import Wiring
+
+
+class Events(NamedTuple):
+    """What the loop over a life calls at plastic pathways: addresses, 0 where nothing happens."""
+
+    on_pre: np.ndarray  # (n_plastic,) int64
+    on_post: np.ndarray  # (n_plastic,) int64
+    frame: np.ndarray  # (n_plastic,) int64
+
+
+class Lifetime:
+    """State is in `dtype`; rules and plastic weights are float64. `numbers`: of each plastic pathway, its parameters."""
+
+    def __init__(
+        self,
+        life: Life,
+        wiring: Wiring,
+        structure: Structure,
+        numbers: list[np.ndarray],
+        dtype: type = np.float32,
+    ):
+        self.life, self.wiring, self.structure = life, wiring, structure
+        network = life.network
+        self.parameters = [np.ascontiguousarray(row, np.float64) for row in numbers]
+        self.processes, self.inputs = input_processes(network), input_state(network)
+        self.neurons, self.ring = neuron_state(network, dtype), make_ring(network)
+        self._steps = population_steps(network, self.neurons, self.ring)
+        frames = [frame.ctypes.data for frame in self._steps.frames]
+        self.layout = make_layout(network, receptor_rows(network), self._steps.addresses, frames, dtype)
+        self.taus_s = [_taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
+        self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
+        self.log = self._new_log()
+        self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
+        self.events = self._bind_events()
+        self.step, self.status = 0, steps.ALIVE
+        self._weights: dict[Weights, list[np.ndarray]] = {r: [] for r in life.recordings if isinstance(r, Weights)}
+        self._modulation: list[Any] = []
+
+    def _new_log(self):
+        return make_log(self.life)
+
+    # ------------------------------------------------------------ what compiled events see
+
+    def _bind_events(self) -> Events:
+        network, dtype, index = self.life.network, self.neurons.value.dtype.type, index_type(self.life.network)
+        found: list[dict[str, int]] = []
+        self._frames: list[np.ndarray] = []
+        self._kept: list[np.ndarray] = []  # what only addresses refer to
+        for k, (pathway, structure) in enumerate(zip(network.plastic_pathways, self.structure.pathways, strict=True)):
+            post = network.populations[network.index(pathway.post)]
+            readable = tuple(sorted(post.neuron.readable))
+            places = self._places(k, pathway, structure, readable)
+            self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
+            found.append(compiled_events(structure, readable, dtype, index))
+        self._addresses = found
+        return Events(
+            np.array([each.get("on_pre", 0) for each in found], np.int64),
+            np.array([each.get("on_post", 0) for each in found], np.int64),
+            np.array([frame.ctypes.data for frame in self._frames], np.int64),
+        )
+
+    def _places(self, k: int, pathway, structure: PathwayStructure, readable: tuple[str, ...]) -> dict[str, int]:
+        """The address of everything that an event of plastic pathway k may touch."""
+        network, wiring, plastic = self.life.network, self.wiring, self.plastic
+        number, q = network.pathways.index(pathway), network.index(pathway.post)
+        states = state_views(network, self.neurons, q)
+        neuron = network.populations[q].neuron
+        m = np.zeros(network.size(pathway.post))
+        rates = {name: np.array([-network.dt_s / tau_s]) for name, tau_s in self.taus_s[k].items()}
+        self._kept += [m, *rates.values()]
+        self.modulators.append(m)
+        arrays = {
+            "row_start": wiring.row_start[wiring.row_first[number] :], "target": wiring.target,
+            "w": plastic.w[wiring.plastic_first[k] :], "g": states[neuron.receptors[pathway.receptor]],
+            "gain": plastic.gain[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
+            "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
+            "source": wiring.column_source, "m": m,
+            **{f"neuron {name}": states[neuron.readable[name]] for name in readable},
+        }  # fmt: skip
+        for x, item in enumerate(filters_of(structure), plastic.own[k]):
+            arrays[f"value {item.name}"] = plastic.value[plastic.first[x] :]
+            arrays[f"unit {item.name}"] = plastic.unit[x:]
+            arrays[f"pending {item.name}"] = plastic.pending[plastic.first[x] :]
+        zero = np.zeros(1)
+        self._kept.append(zero)
+        before = sum(len(synaptic_states(p)) for p in self.structure.pathways[:k])
+        for y, name in enumerate(synaptic_states(structure), before):
+            arrays[f"state {name}"] = plastic.synaptic[plastic.synaptic_first[y] :]
+            arrays[f"since {name}"] = plastic.since[plastic.synaptic_first[y] :]
+            arrays[f"rate {name}"] = rates.get(name, zero)
+        return {name: array.ctypes.data for name, array in arrays.items()}
+
+    # ------------------------------------------------------------ living
+
+    def advance(self, until: int, learning: np.ndarray) -> None:
+        """Live to this step, or to a blow-up; `learning` (n_plastic,) bool: which rules act."""
+        while self.step < until and self.status == steps.ALIVE:
+            self.step, self.status = self._live(until, learning)
+            if self.status == steps.NO_ROOM:
+                self.log, self.status = with_more_room(self.log), steps.ALIVE
+
+    def compile(self) -> None:
+        """Compile, or load what was compiled, without living."""
+        self._live(0, self.learning())
+
+    def _live(self, until: int, learning: np.ndarray) -> tuple[int, int]:
+        return kernel.live(
+            self.step, until, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
+            self.inputs, self.plastic, self.ring, self.log, self.events,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """The whole life, with all that happens between its steps."""
+        for until in self._stops():
+            self.pass_by()
+            learning = self.learning()
+            if self.delivers:
+                self._step_with_delivery(learning)
+            self.advance(until, learning)
+            if self.status != steps.ALIVE:
+                return
+        self.pass_by()
+        if not np.isfinite(self.plastic.w).all():
+            self.status = steps.NOT_FINITE
+
+    def learning(self) -> np.ndarray:
+        """(n_plastic,) bool: whose rules act now."""
+        return np.array(self.life.plastic_at(self.step), np.bool_)
+
+    def _stops(self) -> list[int]:
+        life = self.life
+        deliveries = life.modulator.steps if life.modulator else ()
+        samples = [step for recording in self._weights for step in self._sample_steps(recording)]
+        stops = {*life.plasticity_changes, *life.resets, *deliveries, *samples, life.n_steps} - {0}
+        return sorted(stops)
+
+    def pass_by(self) -> None:
+        """What happens before a step: neurons begin anew, weights are recorded."""
+        if self.step in self.life.resets:
+            self.reset()
+        for recording, kept in self._weights.items():
+            if self.step in self._sample_steps(recording):
+                w = self.weights()[recording.pathway]
+                picked = slice(None) if recording.n is None else _evenly(len(w), recording.n)
+                kept.append(w[picked].copy())
+
+    def _sample_steps(self, recording: Weights) -> range:
+        phase = self.life.phase(recording.phase)
+        return range(phase.start, phase.stop + 1, max(1, round(recording.every_s / self.life.dt_s)))
+
+    def reset(self) -> None:
+        """Neurons, spikes on their way, traces and states as at the start of life; weights stay."""
+        network = self.life.network
+        fresh = neuron_state(network, self.neurons.value.dtype.type)
+        self.neurons.value[:], self.neurons.ready[:] = fresh.value, 0
+        self.ring.n_spikes[:] = 0
+        self.plastic.value[:], self.plastic.unit[:], self.plastic.pending[:] = 0, 1.0, 0.0
+        self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.step
+
+    # ------------------------------------------------------------ the modulator
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the modulator is delivered at this step."""
+        return self.life.modulator is not None and self.step in self.life.modulator.steps
+
+    def _step_with_delivery(self, learning: np.ndarray) -> None:
+        """One step in which the modulator reaches the synapses."""
+        if not self.begin(True, learning):
+            self.status = steps.NOT_FINITE
+            return
+        self.fetch_modulator()
+        self.modulate(self._addresses, learning)
+        self.finish()
+
+    def begin(self, acting: bool, learning: np.ndarray) -> bool:
+        """This step up to where its filters count; False when a voltage is NaN."""
+        return kernel.begin_step(
+            self.step, acting, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
+            self.inputs, self.plastic, self.ring, self.events,
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """The rest of this step."""
+        while not kernel.has_room(self.log):
+            self.log = with_more_room(self.log)
+        self.status = kernel.finish_step(self.step, self.layout, self.plastic, self.ring, self.log)
+        self.step += 1
+
+    def fetch_modulator(self) -> None:
+        """Its value at this step, into what compiled events read as `m`."""
+        modulator, counts = self.life.modulator, self.log.since
+        assert modulator is not None
+        signal = modulator.signal(modulator.steps.index(self.step))
+        value = modulator.evaluate(signal, counts.astype(np.float64))
+        counts[:] = 0
+        self._modulation.append(value)
+        for values in self.modulators:
+            values[:] = value
+
+    def modulate(self, addresses: list[dict[str, int]], learning: np.ndarray) -> None:
+        """`on_modulator` at all synapses of the pathways that learn."""
+        network = self.life.network
+        for k, pathway in enumerate(network.plastic_pathways):
+            address = addresses[k].get("on_modulator", 0)
+            if address and learning[k]:
+                n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
+                kernel.modulate(address, self.step, n_pre, n_post, self.events.frame[k])
+
+    # ------------------------------------------------------------ what is left
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Views of the plastic pathways' weights, each (n_synapses,)."""
+        first = self.wiring.plastic_first
+        names = [p.name for p in self.life.network.plastic_pathways]
+        return {name: self.plastic.w[first[k] : first[k + 1]] for k, name in enumerate(names)}
+
+    @property
+    def blown_up(self) -> bool:
+        return self.status != steps.ALIVE
+
+    def recordings(self) -> dict:
+        """Recording -> array, or spike train, of the life so far."""
+        found = recorded(self.life, self.log)
+        for recording, kept in self._weights.items():
+            n_times = len(self._sample_steps(recording))
+            some = kept[0] if kept else self.weights()[recording.pathway][: recording.n]
+            missing = [np.zeros_like(some)] * (n_times - len(kept))
+            found[recording] = np.stack([*kept, *missing])
+        weights = self.weights()
+        for recording in self.life.recordings:
+            if isinstance(recording, FinalWeights):
+                found[recording] = weights[recording.pathway]
+            elif isinstance(recording, Modulation):
+                found[recording] = self._modulation_array()
+        return found
+
+    def _modulation_array(self) -> np.ndarray:
+        modulator = self.life.modulator
+        assert modulator is not None
+        shape = (self.life.network.size(modulator.population),) if modulator.per_neuron else ()
+        values = np.zeros((len(modulator.steps), *shape))
+        values[: len(self._modulation)] = self._modulation
+        return values
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the lifetime, its wiring and its recordings."""
+        parts = (self.layout, self.processes, self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log)
+        return sum(array.nbytes for part in parts for array in part)
+
+
+def _evenly(n_all: int, n: int) -> np.ndarray:
+    """At most n evenly spaced places."""
+    return np.linspace(0, n_all - 1, min(n, n_all)).astype(np.int64)
+
+
+def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
+    """The time constants (s) of a pathway's traces and decaying states."""
+    items = (*structure.traces, *structure.states)
+    return {item.name: float(row[item.tau]) for item in items if item.tau is not None}
+
+
+def numbers_of(rules: RuleBatch, rule: int) -> list[np.ndarray]:
+    """The parameters of one rule of a batch, by plastic pathway."""
+    return [
+        np.asarray(values[rule % len(values)].detach().cpu().numpy(), dtype=np.float64) for values in rules.parameters
+    ]
