@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from spiking_cases import batch_of, doublet, life_of, run, small_network
+from spiking_cases import batch_of, doublet, life_of, run, run_on_torch, small_network
 
 import plasticbench
 from plasticbench.rules import PathwayRule, Rule
-from plasticbench.simulation.spiking.torch_engine import run_torch
 
 MINI = plasticbench.task("StabilityIEMini-v0")
 VOGELS = {"alpha": -0.4, "gamma": 1.0, "kappa": 1.0}
@@ -30,7 +29,7 @@ def test_traces_of_extreme_time_constants_agree_between_engines():
     for tau_s in (1e-6, 100.0):
         rule = doublet(tau_s, tau_s, **VOGELS)
         (cpu,) = run(life_of(network, 800), rule, dtype=np.float64)
-        other = run_torch([life_of(network, 800)], batch_of(network, rule)).records[0][0]
+        other = run_on_torch([life_of(network, 800)], batch_of(network, rule))[7][0]
         np.testing.assert_allclose(cpu.weights["ie"], other.weights["ie"], rtol=1e-8)
 
 
@@ -38,7 +37,7 @@ def test_w_max_zero_leaves_no_inhibition_and_blows_up():
     outcome = MINI.run(doublet(**VOGELS), [0], conditions={**SHORT, "w_max": 0.0, "input_rate_hz": 5.0})
     assert outcome.statuses.tolist() == [["blow-up"]]
     assert 160 < float(outcome.losses[0, 0]) <= 320
-    assert float(outcome.metrics["mean_weight_ie"][0, 0]) == 0.0
+    assert all(bool(values.isnan().all()) for values in outcome.metrics.values())  # of a blow-up there are none
 
 
 def test_a_silent_network_is_a_blow_up_when_its_rate_has_decayed():
@@ -51,7 +50,7 @@ def test_a_silent_network_is_a_blow_up_when_its_rate_has_decayed():
 def test_a_rule_that_drives_all_weights_to_a_bound(alpha, bound):
     outcome = MINI.run(doublet(alpha=alpha, beta=alpha), [0], conditions=SHORT)
     assert bool(torch.isfinite(outcome.losses).all())
-    if bound:
+    if outcome.statuses.tolist() == [["ok"]]:
         assert float(outcome.metrics["mean_weight_ie"][0, 0]) == pytest.approx(bound, rel=0.01)
 
 
@@ -59,7 +58,7 @@ def test_a_rule_that_drives_all_weights_to_a_bound(alpha, bound):
 def test_a_change_that_is_not_a_number_ends_the_life_on_both_engines(event):
     network = small_network()
     (cpu,) = run(life_of(network, 800), rule_of(event), dtype=np.float64)
-    other = run_torch([life_of(network, 800)], batch_of(network, rule_of(event))).records[0][0]
+    other = run_on_torch([life_of(network, 800)], batch_of(network, rule_of(event)))[7][0]
     assert cpu.status == other.status == "blow-up"
     assert cpu.n_steps_lived == other.n_steps_lived < 800
     loss = MINI.losses(rule_of(event), [0], conditions=SHORT)

@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 import pytest
 from spiking_cases import doublet, life_of, run, small_network
@@ -11,8 +12,11 @@ from plasticbench.networks.connections import RandomConnections, ReceptiveFields
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
 from plasticbench.networks.sources import ModulatedSource, PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
+from plasticbench.simulation.pointers import call_step
 from plasticbench.simulation.spiking.inputs import draw_steps, input_processes, input_state
-from plasticbench.simulation.spiking.neurons import NOT_A_NUMBER, neuron_constants, neuron_state, step_conductance_lif
+from plasticbench.simulation.spiking.neuron_source import NOT_A_NUMBER
+from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, state_views
+from plasticbench.simulation.spiking.state import make_ring
 from plasticbench.simulation.spiking.wiring import draw_wiring
 
 ALL = RandomConnections(1.0)
@@ -25,6 +29,11 @@ def one_synapse(rate_hz, weight, w_max=100.0):
         (PoissonSource("in", 1, (PoissonProcess(0, 1, rate_hz),)),),
         (SpikingPathway("ie", "in", "e", "exc", ALL, weight, True, w_max),),
     )
+
+
+@numba.njit
+def _step(address, t, n, frame):
+    return call_step(address, t, 0, n, frame)
 
 
 def input_steps(network, seed, n_steps):
@@ -108,8 +117,8 @@ def test_the_bound_that_spares_logarithms_changes_no_input_spike(rate_hz):
     source = PoissonSource("in", 40, (PoissonProcess(0, 40, rate_hz),))
     network = SpikingNetwork((Population("e", 1, ConductanceLIF()),), (source,), ())
     bounded = input_processes(network)
-    assert 0.0 < bounded.none_below[0] < 1.0
-    unbounded = bounded._replace(none_below=np.zeros(1))
+    assert 0.0 < bounded.row_none_below[0] < 1.0
+    unbounded = bounded._replace(row_none_below=np.zeros(1))
     drawn = (draw_steps(6, 0, 20_000, p, input_state(network)) for p in (bounded, unbounded))
     assert np.array_equal(*map(np.stack, drawn))
 
@@ -117,13 +126,13 @@ def test_the_bound_that_spares_logarithms_changes_no_input_spike(rate_hz):
 @pytest.mark.parametrize("size", [1, 7, 8, 100, 128, 137, 263])
 def test_a_neuron_fires_or_blows_up_wherever_it_lies(size):
     network = SpikingNetwork((Population("e", size, ConductanceLIF()),), (), ())
-    _, (constants,) = neuron_constants(network, np.float32)
     for i in range(size):
         for voltage, found in ((-0.04, 1), (np.nan, NOT_A_NUMBER)):
-            n, spikes = neuron_state(network, np.float32), np.zeros(size, np.uint16)
-            n.v[i] = voltage
-            assert step_conductance_lif(1, constants, n.v, n.g_exc, n.g_inh, n.ready, spikes) == found
-            assert found != 1 or (spikes[0] == i and n.v[i] == np.float32(-0.06))
+            state, ring = neuron_state(network, np.float32), make_ring(network)
+            compiled, v = population_steps(network, state, ring), state_views(network, state, 0)["v"]
+            v[i] = voltage
+            assert _step(compiled.addresses[0], 1, size, compiled.frames[0].ctypes.data) == found
+            assert found != 1 or (ring.out[0] == i and v[i] == np.float32(-0.06))
 
 
 def test_modulated_afferents_fire_at_37_hz_and_never_within_the_refractory_time():

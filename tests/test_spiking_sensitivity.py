@@ -12,14 +12,23 @@ from plasticbench.baselines.gradient import Gradient
 from plasticbench.learning.problem import Problem
 from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF
+from plasticbench.networks.recordings import PopulationRate, PopulationSpikes
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule
-from plasticbench.simulation.spiking.sensitivity import run_with_gradients
+from plasticbench.simulation.engine import EngineOptions, Measured, find_engine
+from plasticbench.simulation.spiking.gradients import run_with_losses
 from plasticbench.simulation.spiking.torch_engine import run_torch
+from plasticbench.tasks.conditions import Uniform
 
 MINI = plasticbench.task("InhibitoryBalanceMini-v0")
-SHORT = dataclasses.replace(MINI, life_s=0.05, scored_share=0.8, input_gain=(1.0, 1.0), w_init=(0.1, 0.4))
+
+
+def conditions(low, high):
+    return {"w_init": Uniform(low, high), "input_gain": Uniform(1.0, 1.0)}
+
+
+SHORT = dataclasses.replace(MINI, life_s=0.05, scored_share=0.8, conditions=conditions(0.1, 0.4))
 SEEDS = (1, 2)
 
 
@@ -47,7 +56,7 @@ DOUBLETS = [
 
 
 def leaves_of(task, rules):
-    ((_, batch),) = task._group(rules)
+    ((_, batch),) = task.group(rules)
     return dataclasses.replace(batch, parameters=tuple(p.clone().requires_grad_() for p in batch.parameters))
 
 
@@ -70,7 +79,7 @@ def gradient_of(task, rules, engine, seeds=SEEDS, **options):
     ids=["doublet", "rich", "clipped"],
 )
 def test_losses_and_gradients_are_those_of_the_torch_engine(rules, w_init, w_max):
-    task = dataclasses.replace(SHORT, w_init=w_init, largest_weight=w_max)
+    task = dataclasses.replace(SHORT, conditions=conditions(*w_init), largest_weight=w_max)
     ours, gradient = gradient_of(task, rules, "cpu")
     theirs, expected = gradient_of(task, rules, "torch")
     assert ours.losses.shape == (2, 2)
@@ -112,17 +121,23 @@ def test_several_plastic_pathways_and_a_loss_of_rates():
     )
     batch = batch_of(network, rule)
     leaves = tuple(p.clone().requires_grad_() for p in batch.parameters)
-    recording = run_torch([life], dataclasses.replace(batch, parameters=leaves))
     generator = torch.Generator().manual_seed(0)
     of_rates, of_spikes = (torch.randn(600, generator=generator, dtype=torch.float64) for _ in range(2))
-    loss = (recording.rates_hz[0, 0] * of_rates + recording.spikes[0, 0] * of_spikes).sum()
-    expected = torch.cat(torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True), 1)[0]
-    rows, _ = run_with_gradients(
-        [life], batch, lambda s, record, gradient: (record, gradient(of_rates.numpy(), of_spikes.numpy()))
-    )
-    record, gradient = rows[0][0]
-    assert record.spikes.sum() > 10
-    np.testing.assert_array_equal(record.spikes, recording.spikes[0, 0].detach())
+    rate, spikes = (next(r for r in life.recordings if isinstance(r, k)) for k in (PopulationRate, PopulationSpikes))
+    found = []
+
+    def measure(recordings, lives):
+        loss = (recordings[rate] * of_rates + recordings[spikes] * of_spikes).sum(-1)
+        found.append(recordings[spikes].detach().numpy())
+        return Measured(loss, recordings.blown_up, {}, loss.detach())
+
+    loss = run_torch([life], dataclasses.replace(batch, parameters=leaves), measure).losses
+    expected = torch.cat(torch.autograd.grad(loss.sum(), leaves, materialize_grads=True, allow_unused=True), 1)[0]
+    own = tuple(p.clone().requires_grad_() for p in batch.parameters)
+    losses = run_with_losses([life], dataclasses.replace(batch, parameters=own), measure, 1)[0].losses
+    gradient = torch.cat(torch.autograd.grad(losses.sum(), own), 1)[0]
+    assert found[1].sum() > 10
+    np.testing.assert_array_equal(*found)
     assert int((expected != 0).sum()) >= 3
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-9 * float(expected.abs().max()))
 
@@ -157,19 +172,41 @@ def test_without_a_gradient_asked_for_the_plain_life_is_lived():
     np.testing.assert_allclose(attached.detach(), plain, rtol=0.2)
 
 
-def test_tasks_name_the_engine_of_their_gradients():
-    engines = {name: plasticbench.task(name).gradient_engine for name in plasticbench.task_ids()}
-    assert {name for name, engine in engines.items() if engine == "cpu"} == {
-        "plasticbench/InhibitoryBalance-v0",
-        "plasticbench/InhibitoryBalanceMini-v0",
-    }
-    assert set(engines.values()) == {"cpu", "torch"}
+@pytest.mark.parametrize("task_id", ["InhibitoryBalanceMini-v0", "StabilityIEMini-v0", "OjaMini-v0"])
+def test_auto_chooses_an_engine_that_gives_gradients_where_they_are_wanted(task_id):
+    task = plasticbench.task(task_id).shortened()
+    batch = leaves_of(task, task.reference_rule)
+    outcome = task.run(batch, [0])
+    assert outcome.losses.requires_grad or "Stability" in task_id  # where no plastic synapse is used in time
+    assert outcome.engine == ("cpu" if "Inhibitory" in task_id else "torch")
+    if outcome.engine == "torch":
+        with pytest.raises(plasticbench.PlasticbenchError, match="gradients"):
+            task.run(batch, [0], "cpu")
 
 
-@pytest.mark.parametrize("network", [small_network(), feedforward(AdaptiveLIF())], ids=["recurrent", "adaptive"])
-def test_networks_without_compiled_derivatives_are_refused(network):
-    with pytest.raises(plasticbench.PlasticbenchError, match="torch engine"):
-        run_with_gradients([life_of(network, 10)], batch_of(network, doublet()), lambda *_: None)
+def test_another_neuron_model_has_its_own_derivatives():
+    network = feedforward(AdaptiveLIF(v_threshold=-0.065))
+    life, batch = life_of(network, 300), batch_of(network, doublet(eta=0.05, gamma=1.0, kappa=1.0))
+    rate = life.recordings[0]
+
+    def measure(recordings, lives):
+        loss = recordings[rate].mean(-1)
+        return Measured(loss, recordings.blown_up, {}, loss.detach())
+
+    found = []
+    for runs in (run_torch, lambda *given: run_with_losses(*given, 1)[0]):
+        leaves = tuple(p.clone().requires_grad_() for p in batch.parameters)
+        losses = runs([life], dataclasses.replace(batch, parameters=leaves), measure).losses
+        grads = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+        found.append(torch.cat(grads, 1)[0])
+    assert int((found[0] != 0).sum()) >= 3
+    np.testing.assert_allclose(*found, rtol=1e-6, atol=1e-9 * float(found[0].abs().max()))
+
+
+def test_recurrent_networks_have_no_compiled_derivatives():
+    network = small_network()
+    with pytest.raises(plasticbench.PlasticbenchError, match="choose torch"):
+        find_engine("cpu", [life_of(network, 10)], batch_of(network, doublet()), EngineOptions(gradients=True))
 
 
 def test_the_gradient_learner_lowers_the_loss_of_a_spiking_task():

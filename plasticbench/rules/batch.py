@@ -96,6 +96,20 @@ class RuleBatch:
         columns = {item.name: item.tau for item in (*found.traces, *found.states) if item.tau is not None}
         return {name: self.parameters[pathway][:, column] for name, column in columns.items()}
 
+    def check_numbers(self) -> None:
+        """RuleError unless every parameter is a finite number and every time constant positive."""
+        for k, pathway in enumerate(self.structure.pathways):
+            values = self.parameters[k].detach()
+            for column, name in enumerate(pathway.parameters):
+                if not bool(torch.isfinite(values[:, column]).all()):
+                    raise RuleError(f"rule: pathways.{pathway.pathway}.parameters.{name} is not a finite number")
+            for item, tau in self.time_constants_s(k).items():
+                if not bool((tau > 0).all()):
+                    worst = float(tau.detach().min())
+                    raise RuleError(
+                        f"rule: pathways.{pathway.pathway}.{item}: {worst!r} s is not a positive time constant"
+                    )
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> RuleBatch:
         """The same rules on another device or in another precision."""
         return self._mapped(lambda tensor: tensor.to(device=device, dtype=dtype))

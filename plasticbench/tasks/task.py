@@ -248,6 +248,8 @@ class Task(abc.ABC):
         measure = self.measure if metrics else self.measure_loss
         parts: list[tuple[list[int], Outcome]] = []
         for indices, batch in self.group(rules):
+            if isinstance(batch, RuleBatch) and self.track == "spiking":
+                batch.check_numbers()
             options = EngineOptions(device, threads, wants_gradients(batch))
             chosen = find_engine(engine, lives, batch, options)
             started = time.perf_counter()

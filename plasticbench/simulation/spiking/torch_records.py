@@ -70,7 +70,7 @@ class TorchRecords:
         for name, rows in self._sums.items():
             rows.append(spikes[name].sum(-1).expand(self.shape))
         for name, kept in self._spikes.items():
-            kept.append((spikes[name].detach() > 0).expand(*self.shape, -1).cpu())
+            kept.append(spikes[name].detach().to(torch.uint8).expand(*self.shape, -1).cpu())
         for name, since in self._since.items():
             self._since[name] = since + spikes[name]
         finite = torch.stack([~torch.isnan(state.values["v"]).any(-1) for state in neurons]).all(0)
@@ -185,14 +185,16 @@ class TorchRecords:
     def _of_spikes(self, s: int, recording: SpikeCounts | SpikeTrains, start: int, stop: int) -> Any:
         life, kept = self.lives[s], self._spikes[recording.group][start:stop]
         size = life.network.size(recording.group)  # type: ignore[union-attr]
-        dense = torch.stack([row[:, s] for row in kept]) if kept else torch.zeros((0, self.shape[0], size)).bool()
+        dense = torch.stack([row[:, s] for row in kept]) if kept else torch.zeros((0, self.shape[0], size), dtype=torch.uint8)
         steps = torch.arange(start, start + len(dense))
-        dense = dense & (steps[:, None] < self.lived[:, s].cpu())[..., None]  # (n_steps, n_rules, size)
+        dense = dense * (steps[:, None] < self.lived[:, s].cpu())[..., None]  # (n_steps, n_rules, size)
         if isinstance(recording, SpikeCounts):
             return dense.sum(0).to(self.device, self.dtype).unsqueeze(1)
         n = recording.n or size
         trains = []
         for r in range(self.shape[0]):
-            when, which = (x.numpy().astype(np.int32) for x in torch.nonzero(dense[:, r, :n], as_tuple=True))
+            own = dense[:, r, :n]  # two processes of a source may make an afferent spike twice in a step
+            found = torch.nonzero(own)
+            when, which = found.repeat_interleave(own[own > 0].long(), 0).numpy().astype(np.int32).T
             trains.append([SpikeTrain(when + np.int32(start), which, n, start, stop, life.dt_s)])
         return trains
