@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plasticbench.errors import RuleError
 from plasticbench.language.parse import Binary, Call, Name, Node, Number, Unary, fold, parse_expression
 
 # ("number", value) | ("name", identifier) | (operation, index, index, ...)
@@ -108,6 +109,21 @@ class Program:
     @property
     def names(self) -> frozenset[str]:
         return frozenset(operands[0] for operation, *operands in self.instructions if operation == "name")
+
+    def number(self, values: Mapping[str, float]) -> float:
+        """The program on plain numbers; RuleError where the result is no finite real number."""
+        done: list[float] = []
+        for operation, *operands in self.instructions:
+            if operation == "number":
+                done.append(operands[0])
+            elif operation == "name":
+                done.append(values[operands[0]])
+            else:
+                result = fold(operation, tuple(done[i] for i in operands))
+                if result is None:
+                    raise RuleError(f"{operation} of {[done[i] for i in operands]} is not a finite real number")
+                done.append(result)
+        return float(done[-1])
 
     @cached_property
     def lowered(self) -> Program:

@@ -7,7 +7,16 @@ from plasticbench.errors import RuleError
 from plasticbench.files import parse_json
 from plasticbench.language.parse import parse_expression
 from plasticbench.language.program import Expression
-from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, check_rule, group_rules, runs_on
+from plasticbench.rules.batch import (
+    PathwayStructure,
+    RuleBatch,
+    StateStructure,
+    Structure,
+    TraceStructure,
+    check_rule,
+    group_rules,
+    runs_on,
+)
 from plasticbench.rules.codec import load_rule, rule_from_json
 from plasticbench.rules.event import Event
 from plasticbench.rules.families import Coordinate, Family, TemplateFamily, WithArrays, families, make_family
@@ -28,8 +37,10 @@ __all__ = [
     "Rule",
     "RuleBatch",
     "RuleError",
+    "StateStructure",
     "Structure",
     "TemplateFamily",
+    "TraceStructure",
     "WithArrays",
     "check_rule",
     "families",

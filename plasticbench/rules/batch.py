@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,23 +27,47 @@ Variables = Mapping[str, frozenset[str]] | frozenset[str]
 
 
 @dataclass(frozen=True)
+class TraceStructure:
+    """A trace of a pathway: one number for each neuron of one side, that decays, and that spikes add to."""
+
+    name: str
+    side: Literal["pre", "post"]
+    tau: int  # column of its time constant (s)
+    nearest: bool = False  # set to 1 by a spike, instead of incremented by 1
+    of: Event | None = None  # rate networks: what is low-pass filtered, of `pre` or of `post`; None: spikes
+
+
+@dataclass(frozen=True)
+class StateStructure:
+    """A further variable beside the weight, which events change; it starts at 0."""
+
+    name: str
+    scope: Literal["synapse", "pre", "post"]
+    tau: int | None = None  # column of its time constant (s); None: it keeps its value
+
+
+@dataclass(frozen=True)
 class PathwayStructure:
-    """One plastic pathway: columns of its parameters, which of them are time constants, and its events."""
+    """One plastic pathway: its parameters, traces and states, and what each event changes."""
 
     pathway: str
     parameters: tuple[str, ...] = ()
-    trace_items: tuple[tuple[str, int], ...] = ()
-    event_items: tuple[tuple[str, Event], ...] = ()
+    traces: tuple[TraceStructure, ...] = ()
+    states: tuple[StateStructure, ...] = ()
+    event_items: tuple[tuple[str, tuple[tuple[str, Event], ...]], ...] = ()  # event: ((target, change), ...)
 
     @property
-    def traces(self) -> dict[str, int]:
-        """Column of each declared trace's time constant (s)."""
-        return dict(self.trace_items)
+    def events(self) -> dict[str, dict[str, Event]]:
+        """Event -> what it changes ("w" or a state) -> how; absent ones change nothing."""
+        return {name: dict(changes) for name, changes in self.event_items}
 
-    @property
-    def events(self) -> dict[str, Event]:
-        """What each event does; absent ones change nothing."""
-        return dict(self.event_items)
+    def targets(self, event: str) -> dict[str, Event]:
+        """What one event changes; empty where it is absent."""
+        return self.events.get(event, {})
+
+    def variables_of(self, event: str) -> frozenset[str]:
+        """Every variable, trace and state that an event's changes depend on."""
+        return frozenset().union(*(change.variables for change in self.targets(event).values()))
 
 
 @dataclass(frozen=True)
@@ -66,9 +91,10 @@ class RuleBatch:
         return len(self.parameters[0])
 
     def time_constants_s(self, pathway: int) -> dict[str, Tensor]:
-        """The time constant (s) of each trace of the k-th pathway, (n_rules,)."""
-        columns = self.structure.pathways[pathway].traces
-        return {trace: self.parameters[pathway][:, column] for trace, column in columns.items()}
+        """The time constant (s) of each trace and decaying state of the k-th pathway, (n_rules,)."""
+        found = self.structure.pathways[pathway]
+        columns = {item.name: item.tau for item in (*found.traces, *found.states) if item.tau is not None}
+        return {name: self.parameters[pathway][:, column] for name, column in columns.items()}
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> RuleBatch:
         """The same rules on another device or in another precision."""
@@ -100,24 +126,28 @@ def structure_of(pathway: str, rule: PathwayRule | None) -> tuple[PathwayStructu
     for trace in sorted(rule.traces):
         constant = rule.traces[trace]
         if isinstance(constant, str):
-            traces.append((trace, names.index(constant)))
+            traces.append(TraceStructure(trace, _side(trace), names.index(constant)))
         else:
-            traces.append((trace, len(names)))
+            traces.append(TraceStructure(trace, _side(trace), len(names)))
             names.append(f"tau({trace})")  # never an identifier, so never a parameter's name
             values.append(constant)
     first = len(names)
     if rule.network is not None:
         names += [f"network.{name}" for name in rule.network.shape.number_names]
         values += rule.network.numbers.tolist()
-    events: list[tuple[str, Event]] = []
+    events: list[tuple[str, tuple[tuple[str, Event], ...]]] = []
     for name in sorted(rule.events):
         event = rule.events[name]
         if isinstance(event, Expression):
             used = tuple(names[:n_named])
-            events.append((name, ExpressionEvent(event.program, used)))
+            events.append((name, (("w", ExpressionEvent(event.program, used)),)))
         else:
-            events.append((name, NetworkEvent(event.network.shape, event.event, first)))
-    return PathwayStructure(pathway, tuple(names), tuple(traces), tuple(events)), values
+            events.append((name, (("w", NetworkEvent(event.network.shape, event.event, first)),)))
+    return PathwayStructure(pathway, tuple(names), tuple(traces), (), tuple(events)), values
+
+
+def _side(trace: str) -> Literal["pre", "post"]:
+    return "pre" if trace.startswith("x_pre") else "post"
 
 
 def check_rule(

@@ -59,12 +59,12 @@ def _change(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> Tensor:
     first = next(iter(variables.values()))
     parameters = torch.tensor([numbers], dtype=torch.float64, device=first.device)
     shape = torch.broadcast_shapes(*(value.shape for value in variables.values()))
-    for event in structure.events.values():
-        for name in sorted(event.variables - set(variables)):
+    for event in structure.events:
+        for name in sorted(structure.variables_of(event) - set(variables)):
             place = f"rule {rule.name}: pathways.{pathway}"
             raise RuleError(f"{place}: unknown variable {shorten(name)}; {on_offer(name, variables)}")
     if "on_step" in structure.events:
-        return structure.events["on_step"].evaluate(variables, parameters).broadcast_to(shape).clone()
+        return structure.targets("on_step")["w"].evaluate(variables, parameters).broadcast_to(shape).clone()
     if not structure.events:
         return torch.zeros(shape, dtype=first.dtype, device=first.device)
     missing = {"w", "w_max", "pre_spike", "post_spike"} - set(variables)
@@ -74,7 +74,7 @@ def _change(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> Tensor:
     weights = start
     for name, spike in (("on_pre", "pre_spike"), ("on_post", "post_spike")):
         if name in structure.events:
-            change = structure.events[name].evaluate({**variables, "w": weights}, parameters)
+            change = structure.targets(name)["w"].evaluate({**variables, "w": weights}, parameters)
             changed = torch.minimum((weights + change).clamp(min=0.0), variables["w_max"])
             weights = torch.where(variables[spike] > 0, changed, weights)
     return weights - start

@@ -110,7 +110,9 @@ class Polynomial(TemplateFamily):
         return [Coordinate(name, jitter=1e-3, std=self.std, scale=self.eta) for name in COEFFICIENTS]
 
     def _structure(self, pathway: str) -> tuple[PathwayStructure, list[float]]:
-        return PathwayStructure(pathway, COEFFICIENTS, (), (("on_step", PolynomialEvent()),)), [0.0] * 27
+        return PathwayStructure(pathway, COEFFICIENTS, event_items=(("on_step", (("w", PolynomialEvent()),)),)), [
+            0.0
+        ] * 27
 
     def _readable(self, pathway: str, values: Mapping[str, float]) -> PathwayRule:
         """Only the terms with a coefficient, by degree, those with more of `pre` first.

@@ -33,7 +33,7 @@ def default_threads() -> int:
 @lru_cache(maxsize=256)
 def _kernel(network: RateNetwork, structure: Structure, stream: bool) -> ModuleType:
     rules = dict(zip(network.pathways, structure.pathways, strict=True))
-    feedforward = rules[network.feedforward].events.get("on_step")
+    feedforward = rules[network.feedforward].targets("on_step").get("w")
     flags = (
         f"STREAM = {stream}\n"
         f"SIGMOID = {network.activation == 'sigmoid'}\n"
@@ -41,7 +41,7 @@ def _kernel(network: RateNetwork, structure: Structure, stream: bool) -> ModuleT
         f"RECONSTRUCTION = {feedforward is not None and 'reconstruction' in feedforward.variables}\n"
     )
     functions = [
-        _function(name, rules[pathway].events.get("on_step"))
+        _function(name, rules[pathway].targets("on_step").get("w"))
         for name, pathway in (("delta_feedforward", network.feedforward), ("delta_lateral", network.lateral))
         if pathway is not None
     ]

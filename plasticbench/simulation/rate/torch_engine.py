@@ -138,9 +138,9 @@ def run_torch(
     stepper = RateStepper(network, lives, rules.n_rules, rules.arrays, device, dtype)
     parameters = [p.to(device=device, dtype=dtype) for p in rules.parameters]
     events = {
-        name: (rule.events["on_step"], values)
+        name: (rule.targets("on_step")["w"], values)
         for name, rule, values in zip(network.pathways, rules.structure.pathways, parameters, strict=True)
-        if "on_step" in rule.events
+        if "w" in rule.targets("on_step")
     }
     while not stepper.finished:
         seen = stepper.observe()

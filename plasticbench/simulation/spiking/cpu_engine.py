@@ -58,9 +58,9 @@ def kernel_of(structure: Structure) -> ModuleType:
         branches: list[str] = []
         arguments = _arguments(getattr(spiking_kernel, f"{general}_and_learn"))
         for k, pathway in enumerate(structure.pathways):
-            if event in pathway.events:
+            if "w" in pathway.targets(event):
                 values = _values(structure, k)
-                function = pathway.events[event].emit(f"{event}_{k}", SPIKING_VARIABLES, "numba", "float64")
+                function = pathway.targets(event)["w"].emit(f"{event}_{k}", SPIKING_VARIABLES, "numba", "float64")
                 generated.append(_DECORATOR + function)
                 branches.append(f"    if k == {k}:\n        {general}_and_learn({event}_{k}, {values}, {arguments})\n")
             elif event == "on_pre":
@@ -244,7 +244,7 @@ def numbers_of(rules: RuleBatch, rule: int) -> tuple[list[dict[str, float]], np.
     """The time constants (s) and the parameters of one rule of a batch, as a Lifetime takes them."""
     rows = [_row(values, rule) for values in rules.parameters]
     taus_s = [
-        {name: row[column] for name, column in pathway.traces.items()}
+        {trace.name: row[trace.tau] for trace in pathway.traces}
         for pathway, row in zip(rules.structure.pathways, rows, strict=True)
     ]
     parameters = np.zeros((len(rows), max((len(row) for row in rows), default=0) or 1))

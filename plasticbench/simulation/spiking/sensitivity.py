@@ -120,8 +120,9 @@ def kernel_of(structure: Structure) -> ModuleType:
     variables, branches = ", ".join(SPIKING_VARIABLES), []
     for k, pathway in enumerate(structure.pathways):
         for number, name in enumerate(_EVENTS):
-            if name in pathway.events:
-                source = pathway.events[name].emit_derivative(f"{name}_{k}", SPIKING_VARIABLES, len(pathway.parameters))
+            if "w" in pathway.targets(name):
+                event = pathway.targets(name)["w"]
+                source = event.emit_derivative(f"{name}_{k}", SPIKING_VARIABLES, len(pathway.parameters))
                 generated.append(f"@generated\n{source}")
                 branches.append(
                     f"    if event == {number} and k == {k}:\n        return {name}_{k}({variables}, partials, p)\n"
@@ -171,9 +172,9 @@ def _directions(structure: Structure, taus_s: list[dict[str, float]], dt_s: floa
     first = np.cumsum([0, *(len(pathway.parameters) for pathway in structure.pathways)], dtype=np.int64)
     time_constant, slope = np.full((n_plastic, 4), -1, np.int64), np.zeros((n_plastic, 4))
     for k, pathway in enumerate(structure.pathways):
-        for trace, column in pathway.traces.items():
-            x = TRACES.index(trace)
-            time_constant[k, x] = first[k] + column
-            slope[k, x] = dt_s / taus_s[k][trace] / taus_s[k][trace]
+        for trace in pathway.traces:
+            x, tau_s = TRACES.index(trace.name), taus_s[k][trace.name]
+            time_constant[k, x] = first[k] + trace.tau
+            slope[k, x] = dt_s / tau_s / tau_s
     learns = np.array([[name in p.events for name in _EVENTS] for p in structure.pathways]).reshape(-1, 2)
     return Directions(first, time_constant, slope, learns)

@@ -188,14 +188,14 @@ class _Batch:
     def _learn(self, t: int, k: int, pathway: SpikingPathway, arrived: Tensor, fired: Tensor) -> None:
         """`on_pre` where a spike arrives, `on_post` where the neuron spikes, then traces."""
         index, name = self.learned[pathway.name], pathway.name
-        events = self.rules.structure.pathways[index].events
+        structure = self.rules.structure.pathways[index]
         until = torch.tensor([life.plastic_until_step for life in self.lives], device=self.device)
         learning = self.alive & (t < until)  # (n_rules, n_seeds)
         for event, where in (("on_pre", arrived.unsqueeze(-2)), ("on_post", fired.unsqueeze(-1))):
             spiked = (where.detach() > 0) & self.masks[k] & learning[..., None, None]
-            if event in events and bool(spiked.any()):
+            if "w" in structure.targets(event) and bool(spiked.any()):
                 w = self.weights[name]
-                change = events[event].evaluate(self._variables(index, pathway), self.parameters[index])
+                change = structure.targets(event)["w"].evaluate(self._variables(index, pathway), self.parameters[index])
                 changed = torch.minimum((w + change).clamp(min=0.0), self.w_max[name])
                 self.weights[name] = torch.where(spiked, changed, w)
                 if bool(torch.isnan(self.weights[name]).any()):
