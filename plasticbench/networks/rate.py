@@ -58,4 +58,4 @@ class RateNetwork:
     def variables(self, pathway: str) -> frozenset[str]:
         """What a rule of this pathway may read."""
         extra = {"reconstruction"} if self.offers_reconstruction and pathway == self.feedforward else set()
-        return frozenset({"pre", "post", "w", "m"} | extra)
+        return frozenset({"pre", "post", "w"} | extra)

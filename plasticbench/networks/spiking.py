@@ -137,4 +137,4 @@ class SpikingNetwork:
     def variables(self, pathway: SpikingPathway) -> frozenset[str]:
         """What a rule of this pathway may read."""
         post = self.populations[self.index(pathway.post)]
-        return frozenset({"w", "m", *TRACES}) | post.neuron.variables
+        return frozenset({"w", *TRACES}) | post.neuron.variables
