@@ -117,7 +117,7 @@ def _indexed(symbol: str, index: str) -> str:
 
 def equation_html(rule: PathwayRule, event: str, substitute: bool = False, drop: float = 0.0) -> str:
     """Δw = … of one event: one <math> element per term of the outermost sum, so that long sums break between lines."""
-    written = equation(rule, event, substitute=substitute, style=MathmlStyle(), drop=drop)
+    written = equation(rule, event, substitute, MathmlStyle(), drop) if "w" in rule.events[event] else "0"
     if "[" in written:  # a network: its layers are told in words behind the formula
         written, _, layers = written.partition("[")
         return f'{_math(_operators(written.strip()), lead=True)} <span class="layers">[{escape(layers)}</span>'

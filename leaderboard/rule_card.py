@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
+from plasticbench.rules.equations import memories
 
 from .catalogue import TaskLike
 from .charts import curve_plot
@@ -98,19 +99,18 @@ def _pathway_words(name: str) -> str:
 
 
 def _traces(pathway: Any) -> str:
-    if not pathway.traces:
+    if not pathway.traces and not pathway.states:
         return ""
-    told = ", ".join(
-        f"{symbol_html(trace)} with {1000 * pathway.time_constant_s(trace):.4g} ms" for trace in pathway.traces
-    )
-    return f'<p class="small muted">Traces grow by 1 at each spike and decay: {told}.</p>'
+    told = ", ".join(f"{symbol_html(memory.name)} {escape(memory.text)}" for memory in memories(pathway))
+    return f'<p class="small muted">Traces and states: {told}.</p>'
 
 
 def _parameters(rule: Any) -> str:
     rows = []
     for name, pathway in rule.pathways.items():
+        constants = {item.tau_s for item in (*pathway.traces.values(), *pathway.states.values())}
         for parameter, value in pathway.parameters.items():
-            is_time = parameter in pathway.traces.values() or re.match(r"tau(_|$)", parameter) is not None
+            is_time = parameter in constants or re.match(r"tau(_|$)", parameter) is not None
             rows.append(
                 (
                     (symbol_html(parameter), parameter),

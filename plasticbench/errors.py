@@ -9,5 +9,9 @@ class RuleError(PlasticbenchError):
     """A rule that cannot be parsed, checked or run on a task."""
 
 
+class RuleWarning(UserWarning):
+    """A rule that is sound and probably not what its author meant, such as seconds where milliseconds were meant."""
+
+
 class BudgetExceeded(PlasticbenchError):  # noqa: N818  (the name is part of the learner contract)
     """A call needs more lifetimes than the budget has left; nothing was run."""

@@ -46,22 +46,29 @@ ALL_FUNCTIONS = (
 )
 
 
+def changes(structure):
+    """(name, change) of everything that the events of a pathway change."""
+    for name, targets in structure.events.items():
+        for target, change in targets.items():
+            yield (name if target == "w" else f"{name}-{target}"), change
+
+
 def every_event():
     """(id, event, parameters) of every known rule, every family, and a two-layer network."""
     for name, rule in known_rules().items():
         for key, part in rule.pathways.items():
             structure, numbers = structure_of("ff", part)
-            for event_name, event in structure.events.items():
+            for event_name, event in changes(structure):
                 yield f"{name}-{key}-{event_name}", event, numbers
     for name, options in (("polynomial", {}), ("doublet", {}), ("mlp", {"hidden": (4, 3)})):
         family = make_family(name, ("ff",), **options)
         theta = family.initial(0) + 0.3
         batch = family.batch(theta[None])
-        for event_name, event in batch.structure.pathways[0].events.items():
+        for event_name, event in changes(batch.structure.pathways[0]):
             yield f"{name}-{event_name}", event, batch.parameters[0][0].tolist()
     shape = NetworkShape(("x_pre", "w"), ("on_pre", "on_post"), (3, 2), ("relu", "sigmoid"))
     network = Network(shape, np.linspace(-1, 1, shape.n_numbers))
     part = PathwayRule.make(network=network, traces={"x_pre": 0.02})
     structure, numbers = structure_of("ie", part)
-    for event_name, event in structure.events.items():
+    for event_name, event in changes(structure):
         yield f"network-{event_name}", event, numbers

@@ -41,10 +41,11 @@ def observation(rule, library):
     }
     found = {}
     for pathway in PATHWAYS:
-        names = [*VARIABLES, "pre_spike", "post_spike", "w_max"]
+        own = rule.for_pathway(pathway) or PathwayRule.make()
+        names = [*VARIABLES, "pre_spike", "post_spike", "modulator", *own.traces, *own.states]
         states = {name: generator.uniform(0.1, 1.0, shapes.get(name, (3, 4))).astype(np.float32) for name in names}
         states["w_max"][:] = 2.0
-        for name in ("pre_spike", "post_spike"):
+        for name in ("pre_spike", "post_spike", "modulator"):
             states[name] = (states[name] > 0.5).astype(np.float32)
         found[pathway] = states if library == "numpy" else {k: torch.from_numpy(v) for k, v in states.items()}
     return found
@@ -76,10 +77,12 @@ def test_it_runs_where_its_pathways_events_and_variables_are_offered_and_nowhere
     arrays = {name: array.shape for name, array in rule.arrays.items()}
     named = [key for key in rule.pathways if key != "*"] or ["ff"]
     assert runs_on(rule, named, EVENTS, EVERY_VARIABLE, arrays)
-    used = {trace for part in rule.pathways.values() for trace in part.traces}
+    used = set()
     for part in rule.pathways.values():
-        used |= part.variables
-        for event in part.events:
+        used |= part.variables | {name for name in part.traces if name in TRACES}
+        used |= {f"x_{trace.side}" for name, trace in part.traces.items() if name not in TRACES and trace.of is None}
+        used |= {"m"} if "on_modulator" in part.events else set()
+        for event in set(part.events) - {"on_modulator"}:
             assert not runs_on(rule, named, [other for other in EVENTS if other != event], EVERY_VARIABLE, arrays)
     for variable in used:
         assert not runs_on(rule, named, EVENTS, EVERY_VARIABLE - {variable}, arrays)
@@ -107,11 +110,17 @@ def test_its_written_equation_computes_what_it_does(rule):
     values = {name: torch.rand(5, generator=generator, dtype=torch.float64) for name in VARIABLES}
     for key, part in rule.pathways.items():
         parameters = {name: torch.tensor(value, dtype=torch.float64) for name, value in part.parameters.items()}
-        for name, event in part.events.items():
-            expected = event.program.evaluate({**values, **parameters})
+        own = {name: torch.rand(5, generator=generator, dtype=torch.float64) for name in (*part.traces, *part.states)}
+        given = {**values, **own, **parameters}
+        changes = [
+            (event, target, part.events[event][target]) for event in part.events for target in part.events[event]
+        ]
+        assert len(changes) == len(written[key])
+        for event, target, change in changes:
+            name = event if target == "w" else f"{event}: {target}"
             for text in (written[key][name], symbolic[key][name]):
-                again = Expression.parse(text, {*VARIABLES, *parameters}).program
-                torch.testing.assert_close(again.evaluate({**values, **parameters}), expected)
+                again = Expression.parse(text, set(given)).program
+                torch.testing.assert_close(again.evaluate(given), change.program.evaluate(given))
 
 
 @every_rule
@@ -133,7 +142,6 @@ def test_rules_of_one_structure_share_a_batch():
         for row, position in enumerate(positions):
             part = searches[position].for_pathway("ie")
             for trace, taus in batch.time_constants_s(0).items():
-                assert trace in TRACES
                 assert float(taus[row]) == part.time_constant_s(trace)
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from rule_cases import changes
 
 from plasticbench.rules import (
     Coordinate,
@@ -105,9 +106,9 @@ def test_a_batch_does_what_its_rules_do(family):
     for positions, found in group_rules(rules, family.pathways, tuple(EVENTS), EVERY_VARIABLE, arrays):
         for k, structure in enumerate(batch.structure.pathways):
             assert found.structure.pathways[k].events.keys() == structure.events.keys()
-            for name, event in structure.events.items():
+            for name, event in changes(structure):
                 expected = event.evaluate(variables, batch.parameters[k]).expand(len(thetas), 6)[positions]
-                other = found.structure.pathways[k].events[name].evaluate(variables, found.parameters[k])
+                other = dict(changes(found.structure.pathways[k]))[name].evaluate(variables, found.parameters[k])
                 torch.testing.assert_close(other.expand(len(positions), 6), expected)
             for trace, taus in batch.time_constants_s(k).items():
                 torch.testing.assert_close(found.time_constants_s(k)[trace], taus[positions])
@@ -121,7 +122,7 @@ def test_gradients_reach_every_coordinate_that_a_state_can_feel(family):
     batch = family.batch(thetas)
     total = sum((entry**2).sum() for entry in batch.arrays.values())
     for k, structure in enumerate(batch.structure.pathways):
-        for event in structure.events.values():
+        for _, event in changes(structure):
             total = total + (event.evaluate(states(), batch.parameters[k]) ** 2).sum()
         for taus in batch.time_constants_s(k).values():
             total = total + taus.sum()
@@ -175,7 +176,7 @@ def test_the_mean_over_presentations_by_moments_is_the_mean(n_rules, shared):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     parameters = family.batch(drawn(family, n_rules)).parameters[0].detach().requires_grad_()
-    (event,) = family.batch(drawn(family)).structure.pathways[0].events.values()
+    ((_, event),) = changes(family.batch(drawn(family)).structure.pathways[0])
     pre = normal(1 if shared else n_rules, 3, 20, 1, 5)
     variables = {"pre": pre, "post": normal(n_rules, 3, 20, 2, 1), "w": normal(n_rules, 3, 1, 2, 5)}
     mean = event.evaluate_mean(variables, parameters, -3)

@@ -55,7 +55,7 @@ PARAMETERS = (*IE, "parameters")
     ("data", "message"),
     [
         ([], "rule: found .*expected object"),
-        (changed(("format",), "plasticbench/rule@2"), "format: found .*expected 'plasticbench/rule@1'"),
+        (changed(("format",), "plasticbench/rule@3"), "format: found .*expected 'plasticbench/rule@1' or .*@2"),
         (changed(("format",), ...), "'format' is missing"),
         (changed(("name",), ...), "'name' is missing"),
         (changed(("name",), 3), "name: found 3, expected string"),
@@ -64,7 +64,7 @@ PARAMETERS = (*IE, "parameters")
         (changed(("pathways",), {"i e": {}}), "pathways: 'i e' is no pathway's name"),
         (changed(("surprise",), 1), "rule: unknown field 'surprise'; known: format"),
         (changed((*IE, "on_spike"), "w"), "pathways.ie: unknown field 'on_spike'"),
-        (changed((*IE, "on_pre"), 3), "pathways.ie.on_pre: found 3, expected string"),
+        (changed((*IE, "on_pre"), 3), "pathways.ie.on_pre: found 3, expected string or object"),
         (
             changed((*IE, "on_pre"), "eta * x_poste"),
             "pathways.ie.on_pre: unknown name 'x_poste'; did you mean",

@@ -17,6 +17,7 @@ from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
 from plasticbench.files import make_folder, read_json, write_bytes
 from plasticbench.rules import Rule, families, known_rules, load_rule
+from plasticbench.rules.equations import memories
 from plasticbench.tasks import registry
 
 
@@ -79,15 +80,19 @@ def describe_rule(rule: Rule) -> str:
     for pathway, events in rule.equations().items():
         where = "every plastic pathway" if pathway == "*" else f"pathway {pathway}"
         lines.append(f"\n{where}")
-        lines += [f"  {event:<8} Δw = {text}" for event, text in events.items()] or ["  nothing changes"]
+        lines += [_change_line(event, text) for event, text in events.items()] or ["  nothing changes"]
         given = rule.pathways[pathway]
-        for trace, tau in given.traces.items():
-            seconds = given.parameters.get(tau, tau) if isinstance(tau, str) else tau
-            lines.append(f"  {trace:<8} decays with {1000 * float(seconds):g} ms")
+        lines += [f"  {memory.name:<8} {memory.text}" for memory in memories(given)]
         if given.parameters:
             listed = ", ".join(f"{name} = {value:g}" for name, value in given.parameters.items())
             lines.append(f"  with     {listed}")
     return "\n".join(lines)
+
+
+def _change_line(key: str, text: str) -> str:
+    """`key` as `Rule.equations` gives it: an event, or "event: state"."""
+    event, _, state = key.partition(": ")
+    return f"  {event:<8} Δ{state or 'w'} = {text}"
 
 
 def run_evaluate(arguments: Namespace) -> None:

@@ -15,13 +15,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from plasticbench.rules import Rule
+from plasticbench.rules import PathwayRule, Rule
+from plasticbench.rules.policy import changes
+from plasticbench.rules.variables import MODULATOR, VARIABLES
 
 W_SHOWN = 0.5  # the weight at which a rule is shown
 RATE_LIMIT = 2.0  # of pre and post, both signs
 SLOW_HZ, FAST_HZ = 1.0, 20.0
 _SETTLING_S = 2.0  # of repeated pairs before the change is read off
-_UNUSED = {"m": 0.0, "v": 0.0, "c_exc": 0.0, "c_inh": 0.0}
+# What a picture has no axis for; a modulator is delivered after every presentation and every pair of spikes.
+_UNUSED = {**dict.fromkeys(VARIABLES, 0.0), "w_max": 1e9, MODULATOR: 1.0}
 
 
 @dataclass(frozen=True)
@@ -43,60 +46,69 @@ class TimingWindow:
 
 
 def rate_map(rule: Rule, pathway: str, n: int = 65) -> RateMap:
-    """Δw of a rate rule over a grid of rates. RuleError if the pathway sees what no grid can show."""
+    """Δw of a rate rule over a grid of rates that have lasted. RuleError if it sees what no grid can show."""
     axis = np.linspace(-RATE_LIMIT, RATE_LIMIT, n)
     pre, post = axis[None, :], axis[:, None]
     weight = np.full((n, n), W_SHOWN)
-    seen = {"pre": pre, "post": post, "w": weight, "reconstruction": post * weight, **_constants(n)}
-    return RateMap(axis, axis, _change(rule, pathway, seen))
+    seen = {**_others(rule, pathway, (n, n)), "pre": pre, "post": post, "w": weight, "reconstruction": post * weight}
+    own = rule.for_pathway(pathway) or PathwayRule.make()
+    for name, trace in own.traces.items():
+        if trace.of is not None:
+            filtered = PathwayRule.make({"on_step": trace.of.text}, own.parameters)
+            seen[name] = Rule("trace", {pathway: filtered})({pathway: {"pre": pre, "post": post, "w": weight}})[pathway]
+    return RateMap(axis, axis, _changes(rule, pathway, seen)["w"])
 
 
 def timing_window(rule: Rule, pathway: str, rate_hz: float = SLOW_HZ, n: int = 200) -> TimingWindow:
-    """Δw of a spiking rule against the delay between the two spikes of a pair, up to half a period or 0.1 s."""
+    """Δw of a spiking rule against the delay between the two spikes of a pair, up to half a period or 0.1 s.
+
+    A rule that acts on a modulator gets one of 1 after each pair.
+    """
     period_s = 1.0 / rate_hz
     furthest = min(0.1, 0.5 * period_s)
     delay = np.linspace(-furthest, furthest, n - n % 2)  # an even number leaves 0 out
-    own = rule.for_pathway(pathway)
-    constants = {} if own is None else {trace: own.time_constant_s(trace) for trace in own.traces}
-    traces = {trace: np.zeros_like(delay) for trace in constants}
+    own = rule.for_pathway(pathway) or PathwayRule.make()
+    values = {name: np.zeros_like(delay) for name in (*own.traces, *own.states)}
     gap = np.abs(delay)
-    n_pairs = max(2, round(_SETTLING_S * rate_hz))
     change = np.zeros_like(delay)
-    for _ in range(n_pairs):
+    for _ in range(max(2, round(_SETTLING_S * rate_hz))):
         change = np.zeros_like(delay)
-        for pre_spikes, wait in ((delay > 0, gap), (delay < 0, period_s - gap)):
-            change += _at_a_spike(rule, pathway, pre_spikes, traces)
-            for trace, tau in constants.items():
-                spikes = pre_spikes if trace.startswith("x_pre") else ~pre_spikes
-                traces[trace] = (traces[trace] + spikes) * np.exp(-wait / tau)
+        for pre_spikes, wait, is_second in ((delay > 0, gap, False), (delay < 0, period_s - gap, True)):
+            found = _changes(rule, pathway, {**_at_spikes(rule, pathway, pre_spikes, is_second), **values})
+            change += found.pop("w")
+            for name, trace in own.traces.items():
+                spikes = pre_spikes if trace.side == "pre" else ~pre_spikes
+                found[name] = np.where(spikes, 1.0 - values[name] if trace.nearest else 1.0, 0.0)
+            for name, jump in found.items():
+                item = own.traces.get(name) or own.states[name]
+                decay = 1.0 if item.tau_s is None else np.exp(-wait / own.time_constant_s(name))
+                values[name] = (values[name] + jump) * decay
     return TimingWindow(rate_hz, delay, change)
 
 
-def _at_a_spike(rule: Rule, pathway: str, pre_spikes: np.ndarray, traces: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Δw where each element has either a presynaptic or a postsynaptic spike."""
+def _at_spikes(rule: Rule, pathway: str, pre_spikes: np.ndarray, is_second: bool) -> dict[str, np.ndarray]:
+    """What is seen where each element has either a presynaptic or a postsynaptic spike."""
     n = len(pre_spikes)
-    seen = {
+    return {
+        **_others(rule, pathway, (n,)),
         "w": np.full(n, W_SHOWN),
-        "w_max": np.full(n, 1e9),
         "pre_spike": pre_spikes.astype(float),
         "post_spike": (~pre_spikes).astype(float),
-        **{trace: np.zeros(n) for trace in ("x_pre", "x_post", "x_pre2", "x_post2")},
-        **traces,
-        **{name: np.full(n, value) for name, value in _UNUSED.items()},
+        "modulator": np.full(n, float(is_second)),
     }
-    return _change(rule, pathway, seen)
 
 
-def _change(rule: Rule, pathway: str, seen: Mapping[str, np.ndarray]) -> np.ndarray:
+def _changes(rule: Rule, pathway: str, seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     own = rule.for_pathway(pathway)
     if own is None:
-        return np.zeros(np.broadcast_shapes(*(np.shape(value) for value in seen.values())))
-    alone = Rule(rule.name, {pathway: own})
-    return np.asarray(alone({pathway: seen})[pathway])
+        return {"w": np.zeros(np.broadcast_shapes(*(np.shape(value) for value in seen.values())))}
+    return changes(Rule(rule.name, {pathway: own}), {pathway: seen})[pathway]
 
 
-def _constants(n: int) -> dict[str, np.ndarray]:
-    return {name: np.full((n, n), value) for name, value in _UNUSED.items()}
+def _others(rule: Rule, pathway: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    own = rule.for_pathway(pathway)
+    zero = dict.fromkeys({} if own is None else (*own.traces, *own.states), 0.0)
+    return {name: np.full(shape, value) for name, value in {**_UNUSED, **zero, "modulator": 1.0}.items()}
 
 
 def shown_pathways(rule: Rule) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ is kept.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plasticbench.language.program import Expression
 
@@ -66,24 +66,14 @@ _GREEK = frozenset((
     "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 ))
 # fmt: on
-_SYMBOLS = {
-    "pre": r"x_{\mathrm{pre}}",
-    "post": r"x_{\mathrm{post}}",
-    "x_pre": r"\bar{x}_{\mathrm{pre}}",
-    "x_post": r"\bar{x}_{\mathrm{post}}",
-    "x_pre2": r"\bar{x}'_{\mathrm{pre}}",
-    "x_post2": r"\bar{x}'_{\mathrm{post}}",
-    "reconstruction": r"\hat{x}_{\mathrm{pre}}",
-    "v": r"\bar{V}",
-    "c_exc": r"c_{\mathrm{exc}}",
-    "c_inh": r"c_{\mathrm{inh}}",
-}
 _LATEX_FUNCTIONS = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "min": r"\min", "max": r"\max"}
 
 
 @dataclass(frozen=True)
 class LatexStyle(Style):
-    """LaTeX mathematics, without delimiters."""
+    """LaTeX mathematics, without delimiters. `symbols` are the names that are not written as they are spelt."""
+
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, value: float) -> str:
         mantissa, _, exponent = super().number(value).partition("e")
@@ -93,8 +83,8 @@ class LatexStyle(Style):
         return f"{factor}10^{{{int(exponent)}}}"
 
     def name(self, name: str) -> str:
-        if name in _SYMBOLS:
-            return _SYMBOLS[name]
+        if name in self.symbols:
+            return self.symbols[name]
         head, _, index = name.partition("_")
         symbol = rf"\{head}" if head in _GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
         index = index.replace("_", r"\,")

@@ -125,6 +125,11 @@ class Program:
                 done.append(result)
         return float(done[-1])
 
+    def renamed(self, names: Mapping[str, str]) -> Program:
+        """The same program with other names in the place of these."""
+        changed = (("name", names.get(i[1], i[1])) if i[0] == "name" else i for i in self.instructions)
+        return Program(tuple(changed))
+
     @cached_property
     def lowered(self) -> Program:
         """The same values without constant powers: what engines execute."""

@@ -7,11 +7,21 @@ from plasticbench.errors import RuleError
 from plasticbench.files import parse_json
 from plasticbench.language.parse import parse_expression
 from plasticbench.language.program import Expression
-from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, check_rule, group_rules, runs_on
+from plasticbench.rules.batch import (
+    PathwayStructure,
+    RuleBatch,
+    StateStructure,
+    Structure,
+    TraceStructure,
+    group_rules,
+)
+from plasticbench.rules.check import check_rule, runs_on
 from plasticbench.rules.codec import load_rule, rule_from_json
+from plasticbench.rules.equivalence import canonical_form, same_rule
 from plasticbench.rules.event import Event
 from plasticbench.rules.families import Coordinate, Family, TemplateFamily, WithArrays, families, make_family
 from plasticbench.rules.library import known_rules
+from plasticbench.rules.memory import State, Trace
 from plasticbench.rules.neural import Network, NetworkShape
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import Rule
@@ -28,11 +38,14 @@ __all__ = [
     "Rule",
     "RuleBatch",
     "RuleError",
+    "State",
     "StateStructure",
     "Structure",
     "TemplateFamily",
+    "Trace",
     "TraceStructure",
     "WithArrays",
+    "canonical_form",
     "check_rule",
     "families",
     "group_rules",
@@ -43,4 +56,5 @@ __all__ = [
     "parse_json",
     "rule_from_json",
     "runs_on",
+    "same_rule",
 ]

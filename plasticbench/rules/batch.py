@@ -16,19 +16,18 @@ from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.language.program import Expression
-from plasticbench.language.vocabulary import on_offer, shorten
+from plasticbench.rules.check import Offered, check_rule
 from plasticbench.rules.event import Event, ExpressionEvent
+from plasticbench.rules.memory import Trace
 from plasticbench.rules.neural import NetworkEvent
 from plasticbench.rules.pathway import PathwayRule
-from plasticbench.rules.rule import EVERY_PATHWAY, Rule
-from plasticbench.rules.variables import TRACES
-
-Variables = Mapping[str, frozenset[str]] | frozenset[str]
+from plasticbench.rules.rule import Rule
+from plasticbench.rules.variables import VARIABLES
 
 
 @dataclass(frozen=True)
 class TraceStructure:
-    """A trace of a pathway: one number for each neuron of one side, that decays, and that spikes add to."""
+    """A trace of a pathway: one number for each neuron of one side; see `memory` for what it does."""
 
     name: str
     side: Literal["pre", "post"]
@@ -39,7 +38,7 @@ class TraceStructure:
 
 @dataclass(frozen=True)
 class StateStructure:
-    """A further variable beside the weight, which events change; it starts at 0."""
+    """A further variable beside the weight, which events change; see `memory` for what it does."""
 
     name: str
     scope: Literal["synapse", "pre", "post"]
@@ -93,7 +92,8 @@ class RuleBatch:
     def time_constants_s(self, pathway: int) -> dict[str, Tensor]:
         """The time constant (s) of each trace and decaying state of the k-th pathway, (n_rules,)."""
         found = self.structure.pathways[pathway]
-        columns = {item.name: item.tau for item in (*found.traces, *found.states) if item.tau is not None}
+        columns = {trace.name: trace.tau for trace in found.traces}
+        columns |= {state.name: state.tau for state in found.states if state.tau is not None}
         return {name: self.parameters[pathway][:, column] for name, column in columns.items()}
 
     def check_numbers(self) -> None:
@@ -135,95 +135,55 @@ def structure_of(pathway: str, rule: PathwayRule | None) -> tuple[PathwayStructu
         return PathwayStructure(pathway), []
     names = sorted(rule.parameters)
     values = [rule.parameters[name] for name in names]
-    n_named = len(names)
-    traces = []
-    for trace in sorted(rule.traces):
-        constant = rule.traces[trace]
+    # A parameter that hides a variable must not be taken for it by an engine that passes the variable.
+    inside = {name: f"parameter({name})" if name in VARIABLES else name for name in names}
+
+    def column(name: str, constant: str | float) -> int:
         if isinstance(constant, str):
-            traces.append(TraceStructure(trace, _side(trace), names.index(constant)))
-        else:
-            traces.append(TraceStructure(trace, _side(trace), len(names)))
-            names.append(f"tau({trace})")  # never an identifier, so never a parameter's name
-            values.append(constant)
+            return names.index(constant)
+        names.append(f"tau({name})")  # never an identifier, so never a parameter's name
+        values.append(constant)
+        return len(names) - 1
+
+    def event_of(change: Expression) -> ExpressionEvent:
+        return ExpressionEvent(change.program.renamed(inside), tuple(inside.values()))
+
+    def trace_of(name: str, trace: Trace) -> TraceStructure:
+        of = event_of(trace.of) if trace.of else None
+        return TraceStructure(name, trace.side, column(name, trace.tau_s), trace.nearest, of)
+
+    traces = tuple(trace_of(name, trace) for name, trace in sorted(rule.traces.items()))
+    states = tuple(
+        StateStructure(name, state.scope, None if state.tau_s is None else column(name, state.tau_s))
+        for name, state in sorted(rule.states.items())
+    )
     first = len(names)
     if rule.network is not None:
         names += [f"network.{name}" for name in rule.network.shape.number_names]
         values += rule.network.numbers.tolist()
-    events: list[tuple[str, tuple[tuple[str, Event], ...]]] = []
-    for name in sorted(rule.events):
-        event = rule.events[name]
-        if isinstance(event, Expression):
-            used = tuple(names[:n_named])
-            events.append((name, (("w", ExpressionEvent(event.program, used)),)))
-        else:
-            events.append((name, (("w", NetworkEvent(event.network.shape, event.event, first)),)))
-    return PathwayStructure(pathway, tuple(names), tuple(traces), (), tuple(events)), values
-
-
-def _side(trace: str) -> Literal["pre", "post"]:
-    return "pre" if trace.startswith("x_pre") else "post"
-
-
-def check_rule(
-    rule: Rule,
-    pathways: Sequence[str],
-    events: Sequence[str],
-    variables: Variables,
-    arrays: Mapping[str, tuple[int, ...]] | None = None,
-) -> None:
-    """Raise RuleError unless `rule` can live on these plastic pathways, events and variables.
-
-    `variables` are those on offer, for all pathways or for each; `arrays` the shapes a rule has to bring
-    along.
-    """
-    for key in rule.pathways:
-        if key != EVERY_PATHWAY and key not in pathways:
-            raise RuleError(f"rule {rule.name}: unknown pathway {shorten(key)}; {on_offer(key, pathways)}")
-    for pathway in pathways:
-        part = rule.for_pathway(pathway)
-        if part is None:
-            continue
-        place = f"rule {rule.name}: pathways.{pathway if pathway in rule.pathways else EVERY_PATHWAY}"
-        offered = variables[pathway] if isinstance(variables, Mapping) else variables
-        for event in part.events:
-            if event not in events:
-                raise RuleError(f"{place}: unknown event {shorten(event)}; {on_offer(event, events)}")
-        for trace in part.traces:
-            if trace not in offered:
-                raise RuleError(f"{place}: unknown trace {shorten(trace)}; {on_offer(trace, set(TRACES) & offered)}")
-        for variable in sorted(part.variables - offered):
-            raise RuleError(f"{place}: unknown variable {shorten(variable)}; {on_offer(variable, offered)}")
-    wanted = arrays or {}
-    for name in sorted(set(rule.arrays) ^ set(wanted)):
-        found = "does not bring" if name in wanted else "brings"
-        raise RuleError(f"rule {rule.name}: {found} the array {name!r}; the task takes: {', '.join(wanted) or 'none'}")
-    for name, shape in wanted.items():
-        if rule.arrays[name].shape != tuple(shape):
-            raise RuleError(
-                f"rule {rule.name}: arrays.{name} has shape {rule.arrays[name].shape}, needs {tuple(shape)}"
-            )
-
-
-def runs_on(
-    rule: Rule,
-    pathways: Sequence[str],
-    events: Sequence[str],
-    variables: Variables,
-    arrays: Mapping[str, tuple[int, ...]] | None = None,
-) -> bool:
-    """Whether `check_rule` lets the rule pass: which known rules a board can list for a task."""
-    try:
-        check_rule(rule, pathways, events, variables, arrays)
-    except RuleError:
-        return False
-    return True
+    events = tuple(
+        (
+            name,
+            tuple(
+                (
+                    target,
+                    event_of(change)
+                    if isinstance(change, Expression)
+                    else NetworkEvent(change.network.shape, change.event, first),
+                )
+                for target, change in sorted(changes.items())
+            ),
+        )
+        for name, changes in sorted(rule.events.items())
+    )
+    return PathwayStructure(pathway, tuple(names), traces, states, events), values
 
 
 def group_rules(
     rules: Iterable[Rule],
     pathways: Sequence[str],
     events: Sequence[str],
-    variables: Variables,
+    variables: Offered,
     arrays: Mapping[str, tuple[int, ...]] | None = None,
 ) -> list[tuple[list[int], RuleBatch]]:
     """Batches of rules of equal structure, each with the positions of its rules in `rules`.

@@ -15,6 +15,7 @@ import math
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -26,23 +27,24 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from safetensors import SafetensorError
 
-from plasticbench.errors import RuleError
+from plasticbench.errors import RuleError, RuleWarning
 from plasticbench.files import parse_json
 from plasticbench.language.vocabulary import shorten
 from plasticbench.rules.neural import Network, NetworkShape
 from plasticbench.rules.pathway import PathwayRule
-from plasticbench.rules.rule import FORMAT, Rule
+from plasticbench.rules.rule import FORMAT_1, Rule
 from plasticbench.rules.variables import EVENTS
 
 MAX_FILE_BYTES = 1_000_000
 MAX_ARRAYS_BYTES = 64_000_000
+_LONG_TRACE_S = 2.0  # beyond it a spike trace is rather milliseconds taken for seconds
 
 
 def load_rule(name_or_path: str | Path, variables: Iterable[str] = ()) -> Rule:
     """A known rule by its name, or a rule file by its path.
 
     `variables` names those that a task of your own offers beyond the language's. Raises RuleError, one line
-    that names the file, the field and the remedy.
+    that names the file, the field and the remedy. Warns (RuleWarning) of a spike trace that decays over seconds.
     """
     from plasticbench.rules.library import known_rules, unknown_rule
 
@@ -54,12 +56,26 @@ def load_rule(name_or_path: str | Path, variables: Iterable[str] = ()) -> Rule:
         if not path.is_file():
             raise unknown_rule(str(name_or_path), path.exists())
         data = parse_json(_read(path, MAX_FILE_BYTES))
-        return rule_from_json(data, path.parent, variables)
+        rule = rule_from_json(data, path.parent, variables)
     except RuleError as error:
         raise RuleError(f"{shorten(str(name_or_path), 200)}: {error}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise RuleError(f"{shorten(str(name_or_path), 200)}: cannot read the file ({reason})") from None
+    for place, tau_s in _long_traces(data, rule):
+        message = f"{shorten(str(name_or_path), 200)}: {place}: {tau_s:g} seconds; did you mean {tau_s / 1000:g}?"
+        warnings.warn(message, RuleWarning, stacklevel=2)
+    return rule
+
+
+def _long_traces(data: Mapping[str, Any], rule: Rule) -> list[tuple[str, float]]:
+    """The spike traces whose bare time constant (s) is long, with their places."""
+    return [
+        (f"pathways.{key}.traces.{name}", rule.pathways[key].time_constant_s(name))
+        for key, part in data["pathways"].items()
+        for name, entry in part.get("traces", {}).items()
+        if not isinstance(entry, dict) and rule.pathways[key].time_constant_s(name) > _LONG_TRACE_S
+    ]
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -90,17 +106,23 @@ def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[st
     pathways = {}
     for key, part in data["pathways"].items():
         where = f"pathways.{shorten(key)[1:-1]}"
-        network = _network(part["network"], folder, f"{where}.network", extra) if "network" in part else None
+        own = extra | set(part.get("traces", {})) | set(part.get("state", {}))
+        network = _network(part["network"], folder, f"{where}.network", own) if "network" in part else None
         pathways[key] = PathwayRule.make(
             events={name: part[name] for name in EVENTS if name in part},
             parameters=part.get("parameters"),
             traces=part.get("traces"),
+            states=part.get("state"),
             network=network,
             where=where,
             variables=extra,
         )
     arrays = _arrays(data["arrays"], folder) if "arrays" in data else {}
-    return Rule(data["name"], pathways, data.get("reference", ""), data.get("note", ""), arrays)
+    rule = Rule(data["name"], pathways, data.get("reference", ""), data.get("note", ""), arrays)
+    if data["format"] == FORMAT_1 and rule.format != FORMAT_1:
+        more = next(key for key, pathway in pathways.items() if pathway.needs_format_2)
+        raise RuleError(f"format: found {FORMAT_1!r}; what pathways.{more} says needs {rule.format!r}")
+    return rule
 
 
 def _schema_message(error: Any) -> str:
@@ -117,8 +139,8 @@ def _schema_message(error: Any) -> str:
     if kind == "type":
         names = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"{place}: found {found}, expected {names}"
-    if kind == "const":
-        return f"{place}: found {found}, expected {wanted!r}"
+    if kind == "enum":
+        return f"{place}: found {found}, expected {' or '.join(map(repr, wanted))}"
     remedies = {
         "pattern": f"does not have the form {wanted}",
         "minLength": "is empty; write an expression, or leave the field out",
@@ -186,7 +208,7 @@ def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.nd
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
     """The rule as one JSON object that needs no other file."""
-    data: dict[str, Any] = {"format": FORMAT, "name": rule.name}
+    data: dict[str, Any] = {"format": rule.format, "name": rule.name}
     if rule.reference:
         data["reference"] = rule.reference
     if rule.note:

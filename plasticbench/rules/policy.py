@@ -1,8 +1,10 @@
 """A rule as the policy of an environment: observation in, weight changes out.
 
 Rate: Δw of `on_step` at every synapse. Spiking: a step's events at every synapse in the engine's order,
-`on_pre` where a presynaptic spike arrives, then `on_post` where the neuron spikes, each followed by the clip
-to [0, w_max].
+`on_pre` where a presynaptic spike arrives, `on_post` where the neuron spikes, each followed by the clip to
+[0, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and states
+stand in the observation under their names: who makes it keeps them; what an event changes of them is seen by the
+events that follow it in the step, and then forgotten.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.language.vocabulary import on_offer, shorten
-from plasticbench.rules.batch import structure_of
+from plasticbench.rules.batch import PathwayStructure, structure_of
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
+
+# The events in order, and the 0/1 entry of the observation that says where each happens (None: everywhere).
+_WHERE = {"on_step": None, "on_pre": "pre_spike", "on_post": "post_spike", "on_modulator": "modulator"}
 
 
 def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -27,15 +32,20 @@ def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     shape of the pathway's variables. Pathways that the rule leaves alone get zeros. Raises RuleError where
     the rule names a pathway or variable that the observation lacks.
     """
+    return {pathway: found["w"] for pathway, found in changes(rule, observation).items()}
+
+
+def changes(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """As `act`, the change of the weight ("w") and of every state: `changes(...)[pathway][target]`."""
     for key in rule.pathways:
         if key != EVERY_PATHWAY and key not in observation:
             raise RuleError(f"rule {rule.name}: unknown pathway {shorten(key)}; {on_offer(key, observation)}")
-    action: dict[str, Any] = {}
-    for pathway, found in observation.items():
-        as_torch = any(isinstance(value, Tensor) for value in found.values())
-        change = _change(rule, pathway, _tensors(found))
-        action[pathway] = change if as_torch else change.numpy()
-    return action
+    found: dict[str, dict[str, Any]] = {}
+    for pathway, seen in observation.items():
+        as_torch = any(isinstance(value, Tensor) for value in seen.values())
+        changed = _changes(rule, pathway, _tensors(seen))
+        found[pathway] = changed if as_torch else {target: change.numpy() for target, change in changed.items()}
+    return found
 
 
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -53,28 +63,38 @@ def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def _change(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> Tensor:
-    part = rule.for_pathway(pathway)
-    structure, numbers = structure_of(pathway, part)
+def _changes(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> dict[str, Tensor]:
+    structure, numbers = structure_of(pathway, rule.for_pathway(pathway))
     first = next(iter(variables.values()))
-    parameters = torch.tensor([numbers], dtype=torch.float64, device=first.device)
     shape = torch.broadcast_shapes(*(value.shape for value in variables.values()))
+    _check_seen(rule, structure, variables)
+    parameters = torch.tensor([numbers], dtype=torch.float64, device=first.device)
+    targets = ["w", *(state.name for state in structure.states)]
+    now = {**variables, **{name: variables[name].broadcast_to(shape) for name in targets if name in variables}}
+    total = {name: torch.zeros(shape, dtype=first.dtype, device=first.device) for name in targets}
+    for event, happens in _WHERE.items():
+        found = {name: change.evaluate(now, parameters) for name, change in structure.targets(event).items()}
+        for name, change in found.items():
+            if happens is None:
+                total[name] = change.broadcast_to(shape).clone()
+                now[name] = now[name] + change if name in now else change
+                continue
+            changed = now[name] + change
+            if name == "w" and "on_step" not in structure.events and "w_max" in variables:
+                changed = torch.minimum(changed.clamp(min=0.0), variables["w_max"])
+            now[name] = torch.where(variables[happens] > 0, changed, now[name])
+            total[name] = now[name] - variables[name]
+    return total
+
+
+def _check_seen(rule: Rule, structure: PathwayStructure, variables: Mapping[str, Tensor]) -> None:
     for event in structure.events:
-        for name in sorted(structure.variables_of(event) - set(variables)):
-            place = f"rule {rule.name}: pathways.{pathway}"
+        needed = structure.variables_of(event) | (set(structure.targets(event)) - {"w"})
+        for name in sorted(needed - set(variables)):
+            place = f"rule {rule.name}: pathways.{structure.pathway}"
             raise RuleError(f"{place}: unknown variable {shorten(name)}; {on_offer(name, variables)}")
-    if "on_step" in structure.events:
-        return structure.targets("on_step")["w"].evaluate(variables, parameters).broadcast_to(shape).clone()
-    if not structure.events:
-        return torch.zeros(shape, dtype=first.dtype, device=first.device)
-    missing = {"w", "w_max", "pre_spike", "post_spike"} - set(variables)
+    wanted = {where for event, where in _WHERE.items() if event in structure.events and where}
+    wanted |= {"w", "w_max"} if wanted & {"pre_spike", "post_spike"} else {"w"} if wanted else set()
+    missing = sorted(wanted - set(variables))
     if missing:
-        raise RuleError(f"rule {rule.name}: the observation of {pathway} lacks {', '.join(sorted(missing))}")
-    start = variables["w"].broadcast_to(shape)
-    weights = start
-    for name, spike in (("on_pre", "pre_spike"), ("on_post", "post_spike")):
-        if name in structure.events:
-            change = structure.targets(name)["w"].evaluate({**variables, "w": weights}, parameters)
-            changed = torch.minimum((weights + change).clamp(min=0.0), variables["w_max"])
-            weights = torch.where(variables[spike] > 0, changed, weights)
-    return weights - start
+        raise RuleError(f"rule {rule.name}: the observation of {structure.pathway} lacks {', '.join(missing)}")

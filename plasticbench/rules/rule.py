@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,10 +23,10 @@ from plasticbench.errors import RuleError
 from plasticbench.language.printing import LatexStyle, Style
 from plasticbench.language.program import Expression
 from plasticbench.language.vocabulary import is_identifier, shorten
-from plasticbench.rules.equations import equation
-from plasticbench.rules.pathway import PathwayRule
+from plasticbench.rules.equations import equations
+from plasticbench.rules.pathway import WEIGHT, PathwayRule
 
-FORMAT = "plasticbench/rule@1"
+FORMAT_1, FORMAT_2 = "plasticbench/rule@1", "plasticbench/rule@2"
 EVERY_PATHWAY = "*"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,99}")
@@ -48,6 +49,8 @@ class Rule:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise RuleError(f"name: found {shorten(self.name)}; letters, digits and ._+()-, at most 100 characters")
+        for place in ("reference", "note"):
+            _check_text(getattr(self, place), place)
         if not self.pathways:
             raise RuleError("pathways: none; name at least one, or '*' for every plastic pathway")
         for key in self.pathways:
@@ -69,6 +72,12 @@ class Rule:
         return kinds.pop() if kinds else "any"
 
     @property
+    def format(self) -> str:
+        """The oldest file format that holds it."""
+        more = any(pathway.needs_format_2 for pathway in self.pathways.values())
+        return FORMAT_2 if more else FORMAT_1
+
+    @property
     def citation(self) -> str:
         """The first source that `reference` names, without its DOI."""
         return self.reference.split(";")[0].split(", doi")[0]
@@ -82,12 +91,11 @@ class Rule:
         """SHA-256 of what the rule does: programs, numbers and arrays, without name, reference and note."""
         content: dict[str, Any] = {}
         for key, pathway in self.pathways.items():
-            events = {
-                name: event.program.instructions if isinstance(event, Expression) else "network"
-                for name, event in pathway.events.items()
-            }
             network = pathway.network.to_json() if pathway.network else None
-            content[key] = [dict(pathway.traces), events, dict(pathway.parameters), network]
+            content[key] = [_traces(pathway), _events(pathway), dict(pathway.parameters), network]
+            if pathway.states:
+                states = {name: [state.scope, state.tau_s] for name, state in pathway.states.items()}
+                content[key].append(states)
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
         for name in sorted(self.arrays):
             array = np.asarray(self.arrays[name], dtype="<f4", order="C")
@@ -107,7 +115,7 @@ class Rule:
         return act(self, observation)
 
     def equations(self, substitute: bool = True, digits: int = 4, drop: float = 0.0) -> dict[str, dict[str, str]]:
-        """Readable text of every event, by pathway and event.
+        """Readable text of every change, by pathway and event; of a state, by pathway and "event: state".
 
         `substitute` puts the parameters' numbers in, with so many `digits`; in every sum, terms whose number
         is below `drop` times the largest are left out.
@@ -119,10 +127,7 @@ class Rule:
         return self._written(substitute, LatexStyle(digits), drop)
 
     def _written(self, substitute: bool, style: Style, drop: float) -> dict[str, dict[str, str]]:
-        return {
-            key: {name: equation(pathway, name, substitute, style, drop) for name in pathway.events}
-            for key, pathway in self.pathways.items()
-        }
+        return {key: equations(pathway, substitute, style, drop) for key, pathway in self.pathways.items()}
 
     def to_json(self) -> dict[str, Any]:
         """The rule as one self-contained JSON object, arrays included."""
@@ -135,3 +140,36 @@ class Rule:
         from plasticbench.rules.codec import save_rule
 
         save_rule(self, path)
+
+
+_HIDDEN = ("Cc", "Cs")  # Unicode categories: control characters, halves of surrogate pairs
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # of the direction of writing
+
+
+def _check_text(text: object, place: str) -> None:
+    if not isinstance(text, str):
+        raise RuleError(f"{place}: found {shorten(text)}, expected text")
+    for character in text:
+        if (unicodedata.category(character) in _HIDDEN and character not in "\n\t") or character in _TURNS:
+            raise RuleError(f"{place}: holds {character!a}, which is no visible character; remove it")
+
+
+def _traces(pathway: PathwayRule) -> dict[str, Any]:
+    """What the hash knows of the traces; bare ones as in format @1."""
+    found: dict[str, Any] = {}
+    for name, trace in pathway.traces.items():
+        of = trace.of.program.instructions if trace.of else None
+        found[name] = trace.tau_s if trace.is_bare(name) else [trace.side, trace.tau_s, trace.nearest, of]
+    return found
+
+
+def _events(pathway: PathwayRule) -> dict[str, Any]:
+    """What the hash knows of the events; a change of the weight alone as in format @1."""
+    found: dict[str, Any] = {}
+    for event, changes in pathway.events.items():
+        programs = {
+            target: change.program.instructions if isinstance(change, Expression) else "network"
+            for target, change in changes.items()
+        }
+        found[event] = programs[WEIGHT] if set(programs) == {WEIGHT} else programs
+    return found

@@ -57,7 +57,9 @@ class Coordinate:
         return theta.exp() if self.logarithmic else theta * self.scale
 
     def theta(self, value: float) -> float:
-        """The coordinate of a parameter's value."""
+        """The coordinate of a parameter's value. Raises RuleError where it has none."""
+        if self.logarithmic and not value > 0.0:
+            raise RuleError(f"{self.parameter} is {value:g}; the space holds its logarithm, so it must be above 0")
         return math.log(value) if self.logarithmic else value / self.scale
 
 
@@ -155,9 +157,8 @@ class TemplateFamily(Family):
             names = [f"network.{name}" for name in network.shape.number_names]
             numbers = [values.get(name, old) for name, old in zip(names, network.numbers, strict=True)]
             network = replace(network, numbers=np.array(numbers))
-        named = {name: values.get(name, old) for name, old in template.parameters.items()}
-        texts = {name: event.text for name, event in template.events.items() if hasattr(event, "text")}
-        return PathwayRule.make(texts, named, template.traces, network)
+        named = {name: values[name] for name in template.parameters if name in values}
+        return template.with_numbers(named, network)
 
     def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:
         """Parameter values at which the template does what `part` does.
@@ -246,5 +247,8 @@ class TemplateFamily(Family):
             if part is None:
                 part = PathwayRule.make()
             values = self._recognize(pathway, part)
-            vector += [c.theta(values[c.parameter]) for c in self.coordinates(pathway)]
+            try:
+                vector += [c.theta(values[c.parameter]) for c in self.coordinates(pathway)]
+            except RuleError as error:
+                raise RuleError(f"family {self.name}: the rule of pathway {pathway}: {error}") from None
         return torch.tensor(vector, dtype=torch.float64)

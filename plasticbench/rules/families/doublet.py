@@ -49,7 +49,10 @@ class Doublet(TemplateFamily):
         for trace, name in (("x_pre", "tau_pre"), ("x_post", "tau_post")):
             # A trace that the rule does not have plays no part, so its time constant is free.
             values[name] = part.time_constant_s(trace) if trace in part.traces else _START_S
-        for event, expression in part.events.items():
+        if part.states or not all(trace.is_bare(name) for name, trace in part.traces.items()):
+            raise RuleError(f"family {self.name}: the rule of pathway {pathway} has states or traces of another kind")
+        for event, changes in part.events.items():
+            expression = changes["w"]
             if event not in _FORM or not isinstance(expression, Expression):
                 raise RuleError(f"family {self.name}: the rule of pathway {pathway} has {event} of another form")
             trace, constant, slope = _FORM[event]

@@ -185,7 +185,11 @@ class TorchRecords:
     def _of_spikes(self, s: int, recording: SpikeCounts | SpikeTrains, start: int, stop: int) -> Any:
         life, kept = self.lives[s], self._spikes[recording.group][start:stop]
         size = life.network.size(recording.group)  # type: ignore[union-attr]
-        dense = torch.stack([row[:, s] for row in kept]) if kept else torch.zeros((0, self.shape[0], size), dtype=torch.uint8)
+        dense = (
+            torch.stack([row[:, s] for row in kept])
+            if kept
+            else torch.zeros((0, self.shape[0], size), dtype=torch.uint8)
+        )
         steps = torch.arange(start, start + len(dense))
         dense = dense * (steps[:, None] < self.lived[:, s].cpu())[..., None]  # (n_steps, n_rules, size)
         if isinstance(recording, SpikeCounts):
