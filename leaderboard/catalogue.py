@@ -107,8 +107,9 @@ def _check_rule(rule: Any, task: Any) -> None:
 
 def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
     from plasticbench.evaluation.result import hardware, versions
+    from plasticbench.simulation.engine import engine_names
 
-    chosen = engine if engine in task.engines else "auto"
+    chosen = engine if engine in engine_names() else "auto"
     outcome = task.run(list(rules), seeds, engine=chosen, metrics=False)
     return Measurement(
         losses=outcome.losses.detach().cpu().numpy().astype(np.float64),

@@ -34,7 +34,7 @@ def populate(
 ) -> Errata:
     """Evaluate and submit every known rule on the tasks (default all), then verify what has no verdict yet."""
     from plasticbench import evaluate, known_rules
-    from plasticbench.tasks import task
+    from plasticbench.tasks.registry import task
 
     catalogue = installed()
     folder = Path(board_dir) if board_dir is not None else bundled_folder()

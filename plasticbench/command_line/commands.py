@@ -39,7 +39,7 @@ def run_list(arguments: Namespace) -> None:
                     {
                         "id": t.id, "title": t.title, "summary": t.summary, "track": t.track,
                         "pathways": list(t.pathways), "conditions": list(t.condition_names),
-                        "families": list(t.families), "engines": list(t.engines),
+                        "families": list(t.families),
                         "n_official": t.n_official, "null_loss": t.null_loss, "blind_loss": t.blind_loss,
                         "reference": t.reference, "reference_rule": t.reference_rule,
                         "reference_loss": t.reference_loss, "task_hash": t.spec_hash,

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from plasticbench.rules import RuleBatch, group_rules, load_rule
+import numpy as np
+
 from plasticbench.simulation.compile import compiled
 from plasticbench.simulation.spiking import steps as spiking_steps
-from plasticbench.simulation.spiking.cpu_engine import Lifetime, kernel_of, lifetime_of
+from plasticbench.simulation.spiking.lifetime import Lifetime, numbers_of
 from plasticbench.simulation.spiking.wiring import draw_wiring
 from plasticbench.tasks.registry import task as find_task
-from plasticbench.tasks.spiking_task import SpikingTask
+from plasticbench.tasks.task import Task
 
 CONDITIONS = {"input_rate_hz": 2.0, "w_init": 0.25, "w_max": 2.5, "training_s": 42.0}
 _RULE = "confavreux-2025-stability-ie"  # all neurons near 10 Hz
@@ -36,8 +37,8 @@ def _life(name: str) -> list[dict[str, Any]]:
     task.losses(_RULE, [0], conditions={**CONDITIONS, "training_s": 0.0})  # compiles
     outcome = task.run(_RULE, [0], conditions=CONDITIONS, threads=1)
     speed = outcome.simulated_s / outcome.wall_s
-    life, batch = _ready(task)
-    mebibytes, shares, memory = life.n_bytes / 2**20, *_shares(life, batch)
+    life = _ready(task)
+    mebibytes, shares, memory = life.n_bytes / 2**20, *_shares(life)
     told = ", ".join(f"{part} {share:.0%}" for part, share in shares.items())
     return [
         {
@@ -76,7 +77,7 @@ def _two_lives(name: str) -> list[dict[str, Any]]:
 def _gradient(name: str) -> list[dict[str, Any]]:
     """A life with its gradient by the reference rule's parameters, against the plain life."""
     task = _task(name)
-    ((_, batch),) = task._group(task.reference_rule)
+    ((_, batch),) = task.group(task.reference_rule)
     leaves = replace(batch, parameters=tuple(p.clone().requires_grad_() for p in batch.parameters))
     plain, gradient = (
         min(task.run(rules, [0], "cpu", threads=1).wall_s for _ in range(3)) for rules in (batch, leaves)
@@ -96,22 +97,21 @@ def _gradient(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _shares(life: Lifetime, batch: RuleBatch) -> tuple[dict[str, float], float]:
+def _shares(life: Lifetime) -> tuple[dict[str, float], float]:
     """Share of a settled network's time in neurons and inputs, in the arrival of spikes, and in plasticity.
 
     And the share that moving the same numbers would take, without computing anything.
     """
-    live = kernel_of(batch.structure).live
-    life.advance(live, 30_000)
-    everything = _best(lambda: life.advance(live, life.step + _STEPS))
-    no_learning = _best(lambda: life.advance(live, life.step + _STEPS, learn_until=0))
-    _emit_only(0, 1, life.life.seed, life.layout, life.processes, life.neurons, life.inputs, life.ring)
+    learning = np.array([True])
+    life.advance(30_000, learning)
+    everything = _best(lambda: life.advance(life.step + _STEPS, learning))
+    no_learning = _best(lambda: life.advance(life.step + _STEPS, ~learning))
+    _emit_only(0, 1, life.life.seed, life.layout, life.processes, life.inputs, life.ring)
     emission = _best(
         lambda: _emit_only(
-            life.step, life.step + _STEPS, life.life.seed, life.layout, life.processes, life.neurons, life.inputs,
-            life.ring,
+            life.step, life.step + _STEPS, life.life.seed, life.layout, life.processes, life.inputs, life.ring
         )
-    )  # fmt: skip
+    )
     moved = _best(lambda: _move_only(_STEPS, life.layout, life.wiring, life.neurons, life.plastic, life.ring))
     shares = {
         "neurons and inputs": emission / everything,
@@ -125,12 +125,14 @@ def _shares(life: Lifetime, batch: RuleBatch) -> tuple[dict[str, float], float]:
 def _move_only(n_steps, layout, wiring, n, plastic, ring):
     """What a step must at least load and store: the neurons, and the synapses of the spikes now in the ring."""
     for t in range(n_steps):
-        for i in range(len(n.v)):
-            n.v[i] = -n.v[i] if n.ready[i] >= 0 else n.v[i]
-            n.g_exc[i], n.g_inh[i] = -n.g_exc[i], -n.g_inh[i]
+        for i in range(len(n.value)):
+            n.value[i] = -n.value[i]
+        for i in range(len(n.ready)):
+            n.ready[i] = -n.ready[i]
         for pathway in range(len(layout.pathway)):
             row, first_row = layout.pathway[pathway], wiring.row_first[pathway]
-            g = n.g_inh if row[spiking_steps.INHIBITORY] else n.g_exc
+            a = n.first[row[spiking_steps.POST], row[spiking_steps.RECEPTOR]]
+            g = n.value[a : a + row[spiking_steps.N_POST]]
             k = row[spiking_steps.PLASTIC]
             for j in spiking_steps.spikes_of(t, row[spiking_steps.PRE], ring):
                 first, last = wiring.row_start[first_row + j], wiring.row_start[first_row + j + 1]
@@ -143,9 +145,9 @@ def _move_only(n_steps, layout, wiring, n, plastic, ring):
 
 
 @compiled
-def _emit_only(first, last, seed, layout, processes, neurons, inputs, ring):
+def _emit_only(first, last, seed, layout, processes, inputs, ring):
     for t in range(first, last):
-        spiking_steps.emit(t, seed, layout, processes, neurons, inputs, ring)
+        spiking_steps.emit(t, seed, seed, layout, processes, inputs, ring)
 
 
 def _best(run: Callable[[], None], repeats: int = 7) -> float:
@@ -158,15 +160,12 @@ def _best(run: Callable[[], None], repeats: int = 7) -> float:
     return min(seconds)
 
 
-def _ready(task: SpikingTask) -> tuple[Lifetime, RuleBatch]:
-    """A lifetime of the benchmark's conditions, before its first step, and its rule."""
-    (life,) = task.draw([0], CONDITIONS).lives
-    variables = {name: task.variables(name) for name in task.pathways}
-    ((_, batch),) = group_rules([load_rule(_RULE)], task.pathways, task.events, variables)
-    return lifetime_of(life, draw_wiring(life.network, life.seed), batch, 0), batch
+def _ready(task: Task) -> Lifetime:
+    """A lifetime of the benchmark's conditions, before its first step."""
+    (life,) = task.draw([0], CONDITIONS)
+    ((_, batch),) = task.group(_RULE)
+    return Lifetime(life, draw_wiring(life.spiking_network, life.seed), batch.structure, numbers_of(batch, 0))
 
 
-def _task(name: str) -> SpikingTask:
-    task = find_task(f"plasticbench/{name}-v0")
-    assert isinstance(task, SpikingTask)
-    return task
+def _task(name: str) -> Task:
+    return find_task(f"plasticbench/{name}-v0")

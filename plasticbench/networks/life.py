@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from plasticbench.networks.recordings import (
     Weights,
 )
 from plasticbench.networks.spiking import SpikingNetwork
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,25 @@ class Life:
         self._check_modulator()
 
     @property
+    def spiking_network(self) -> SpikingNetwork:
+        """The network of a spiking life."""
+        assert isinstance(self.network, SpikingNetwork)
+        return self.network
+
+    @property
+    def rate_network(self) -> RateNetwork:
+        """The network of a life of a rate network."""
+        assert isinstance(self.network, RateNetwork)
+        return self.network
+
+    @property
     def dt_s(self) -> float:
         """Seconds of one step; a presentation to a rate network counts as one second."""
         return self.network.dt_s
+
+    def recordings_of(self, kind: type[T]) -> list[T]:
+        """The recordings of one kind, in order."""
+        return [recording for recording in self.recordings if isinstance(recording, kind)]
 
     def phase(self, name: str | None) -> Phase:
         """The phase of this name; None: the whole life."""
@@ -211,9 +229,9 @@ class Life:
         groups = self.network.populations if isinstance(recording, PopulationRate) else self.network.groups
         if name not in [group.name for group in groups]:
             raise PlasticbenchError(f"{where}: {name!r} is none of {[group.name for group in groups]}")
-        if isinstance(recording, SpikeTrains) and recording.n is not None:
-            if not 1 <= recording.n <= self.network.size(name):
-                raise PlasticbenchError(f"{where}: n {recording.n!r} of {self.network.size(name)} neurons of {name}")
+        size = self.network.size(name)
+        if isinstance(recording, SpikeTrains) and recording.n is not None and not 1 <= recording.n <= size:
+            raise PlasticbenchError(f"{where}: n {recording.n!r} of {size} neurons of {name}")
         if isinstance(recording, PopulationRate):
             low, high = recording.band or (0.0, 1.0)
             if not recording.tau_s > 0 or not low < high:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -47,7 +45,7 @@ class SpikeCounts:
 
 @dataclass(frozen=True)
 class SpikeTrains:
-    """Every spike of a group's first `n` neurons (None: of all) in a phase; a SpikeTrain for each rule and life."""
+    """Every spike of a group's first `n` neurons (None: of all) in a phase; RecordedSpikes for each rule and life."""
 
     group: str
     n: int | None = None
@@ -88,18 +86,6 @@ class Modulation:
 Recording = (
     PopulationRate | PopulationSpikes | SpikeCounts | SpikeTrains | Weights | FinalWeights | Readout | Modulation
 )
-
-
-@dataclass(frozen=True, eq=False)
-class SpikeTrain:
-    """The spikes of one life, in order of time."""
-
-    steps: np.ndarray  # (n_spikes,) int32
-    neurons: np.ndarray  # (n_spikes,) int32, within the group
-    n_neurons: int
-    first_step: int
-    last_step: int  # the step after the last of the window
-    dt_s: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ def _typed(element):
 
     @intrinsic
     def pointer(typingctx, address):
-        signature = types.CPointer(element)(address)
+        signature = types.CPointer(element)(address)  # type: ignore[attr-defined]
 
         def generate(context, builder, signature, arguments):
             target = context.get_value_type(signature.return_type)

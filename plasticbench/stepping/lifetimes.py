@@ -25,7 +25,9 @@ class Lifetimes(Protocol):
 
     task: Task
     lives: tuple[Life, ...]
-    n_steps: int
+
+    @property
+    def n_steps(self) -> int: ...
 
     @property
     def first(self) -> Life: ...

@@ -45,9 +45,8 @@ class SpikingLifetimes:
         dtype: torch.dtype = torch.float64,
     ):
         self.task, self.lives = task, lives
-        self.n_steps = max(life.n_steps for life in lives)
         self._device, self._dtype = device, dtype
-        self._each = [SteppedLife(life, draw_wiring(life.network, life.seed), brought) for life in lives]  # type: ignore[arg-type]
+        self._each = [SteppedLife(life, draw_wiring(life.spiking_network, life.seed), brought) for life in lives]
         self._spikes: list[tuple[int, int]] = []
         for each in self._each:
             each.begin_next()
@@ -55,6 +54,10 @@ class SpikingLifetimes:
     @property
     def first(self) -> Life:
         return self.lives[0]
+
+    @property
+    def n_steps(self) -> int:
+        return max(life.n_steps for life in self.lives)
 
     @property
     def over(self) -> Tensor:
@@ -102,7 +105,7 @@ class SpikingLifetimes:
         return torch.from_numpy(part).to(self._device)
 
     def _keep_spikes(self, each: SteppedLife) -> None:
-        fired = each.fired(each.life.network.populations[0].name, each.step - 1)  # type: ignore[union-attr]
+        fired = each.fired(each.life.spiking_network.populations[0].name, each.step - 1)
         self._spikes += [(each.step - 1, int(i)) for i in fired if i < N_RASTER]
         if len(self._spikes) > 2 * _KEPT_SPIKES:
             self._spikes = self._spikes[-_KEPT_SPIKES:]
@@ -128,7 +131,7 @@ class SpikingLifetimes:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         first = self._each[0]
-        largest = {pathway.name: pathway.w_max for pathway in self.first.network.plastic_pathways}  # type: ignore[union-attr]
+        largest = {pathway.name: pathway.w_max for pathway in self.first.spiking_network.plastic_pathways}
         kept: dict[str, np.ndarray] = {}
         for name, w in first.weights().items():
             counts, _ = np.histogram(w, N_WEIGHT_BINS, (0.0, largest[name]))

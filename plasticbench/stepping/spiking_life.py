@@ -33,31 +33,31 @@ class SteppedLife(Lifetime):
         for structure in brought.structure.pathways:
             _check(structure)
         super().__init__(life, wiring, brought.structure, numbers_of(brought, 0))
-        network = life.network
+        network = life.spiking_network
         self.over = False
         self._state_events, self._addresses_of_states = self._bind_state_events()
         self._ends: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.capacity: dict[str, int] = {}
-        for k, pathway in enumerate(network.pathways):  # type: ignore[union-attr]
+        for k, pathway in enumerate(network.pathways):
             if pathway.plastic:
-                n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)  # type: ignore[union-attr]
+                n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
                 self._ends[pathway.name] = wiring.synapses(k, n_pre)
                 self.capacity[pathway.name] = pathway.connections.capacity(n_pre, n_post)
 
     def _bind_state_events(self) -> tuple[Events, list[dict[str, int]]]:
-        network = self.life.network
-        dtype, index = self.neurons.value.dtype.type, index_type(network)  # type: ignore[arg-type]
+        network = self.life.spiking_network
+        dtype, index = self.neurons.value.dtype.type, index_type(network)
         found = []
         for pathway, structure in zip(network.plastic_pathways, self.structure.pathways, strict=True):
-            post = network.populations[network.index(pathway.post)]  # type: ignore[union-attr]
+            post = network.populations[network.index(pathway.post)]
             items = tuple(
                 (event, tuple((name, change) for name, change in changes if name != "w"))
                 for event, changes in structure.event_items
             )
             states_only = replace(structure, event_items=items)
             found.append(compiled_events(states_only, tuple(sorted(post.neuron.readable)), dtype, index, False))
-        columns = [np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS]
-        return Events(*columns, self.events.frame), found
+        on_pre, on_post = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
+        return Events(on_pre, on_post, self.events.frame), found
 
     # ------------------------------------------------------------ a step
 
@@ -92,7 +92,7 @@ class SteppedLife(Lifetime):
 
     def fired(self, group: str, t: int) -> np.ndarray:
         """Indices within a group of what spiked at step t, one of the last steps."""
-        q = self.life.network.index(group)  # type: ignore[union-attr]
+        q = self.life.spiking_network.index(group)
         slot, a = t & (len(self.ring.n_spikes) - 1), self.ring.first[q]
         return self.ring.spikes[slot, a : a + self.ring.n_spikes[slot, q]]
 
@@ -100,11 +100,11 @@ class SteppedLife(Lifetime):
 
     def observe(self) -> dict[str, dict[str, np.ndarray]]:
         """Pathway -> variable -> (capacity,), fresh arrays."""
-        network = self.life.network
-        return {p.name: self._seen(k, p) for k, p in enumerate(network.plastic_pathways)}  # type: ignore[arg-type]
+        network = self.life.spiking_network
+        return {p.name: self._seen(k, p) for k, p in enumerate(network.plastic_pathways)}
 
     def _seen(self, k: int, pathway: SpikingPathway) -> dict[str, np.ndarray]:
-        network, structure = self.life.network, self.structure.pathways[k]
+        network, structure = self.life.spiking_network, self.structure.pathways[k]
         pre, post = self._ends[pathway.name]
         n, room = len(pre), self.capacity[pathway.name]
         seen = {"w": np.zeros(room), "w_max": np.zeros(room)}
@@ -112,7 +112,7 @@ class SteppedLife(Lifetime):
         seen["w"][:n] = self.plastic.w[first[k] : first[k + 1]]
         seen["w_max"][:] = pathway.w_max
         past = self.step - pathway.delay_steps
-        arrived, fired = np.zeros(network.size(pathway.pre)), np.zeros(network.size(pathway.post))  # type: ignore[union-attr]
+        arrived, fired = np.zeros(network.size(pathway.pre)), np.zeros(network.size(pathway.post))
         if past >= 0:
             arrived[self.fired(pathway.pre, past)] = 1.0
         if not self.over:
@@ -125,8 +125,8 @@ class SteppedLife(Lifetime):
             side = item.side if hasattr(item, "side") else item.scope
             seen[item.name] = scaled(values, self.plastic.unit[x], pre if side == "pre" else post, room)
         self._add_synaptic(seen, k, structure, n, room)
-        states = state_views(network, self.neurons, network.index(pathway.post))  # type: ignore[union-attr,arg-type]
-        neuron = network.populations[network.index(pathway.post)].neuron  # type: ignore[union-attr]
+        states = state_views(network, self.neurons, network.index(pathway.post))
+        neuron = network.populations[network.index(pathway.post)].neuron
         for name, state in neuron.readable.items():
             seen[name] = gather(states[state].astype(np.float64), post, room)
         if self.life.modulator is not None:

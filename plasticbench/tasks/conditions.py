@@ -44,7 +44,7 @@ class Number(Distribution):
 
     def check(self, name: str, value: Any) -> float:
         low, high = getattr(self, "limits", _UNLIMITED)
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not low <= value <= high:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not low <= float(value) <= high:
             raise PlasticbenchError(f"conditions.{name}: {shorten(value)} is not a number from {low:g} to {high:g}")
         return float(value)
 

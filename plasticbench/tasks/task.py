@@ -40,7 +40,7 @@ _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinite
 _BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
 
 Policy = Callable[[Any], Any]
-Rules = "Rule | str | RuleBatch | Policy | Sequence[Rule | str | Policy] | tuple[Family, Tensor]"
+Rules = Any  # a Rule, its name, a RuleBatch, a policy, a sequence of those, or (Family, θ of shape (n_rules, d))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """A rule's `on_step` and `on_modulator` at a pathway of a rate network as compiled code, from the rule's structure.
 
 Each is a function with a C interface, `change(t, n_items, is_lateral, frame)`: it adds the mean Δw over the items to
-`dw`, and changes of states to `new`. `settle` then moves the rule's traces and states on. `frame` is a table of addresses, in the order of `slots`. Everything
-is computed in the rule's own order, in float64; only the sum over items has four interleaved partial sums.
+`dw`, and changes of states to `new`. `settle` then moves the rule's traces and states on. `frame` is a table of
+addresses, in the order of `slots`. Everything is computed in the rule's own order, in float64; only the sum over items
+has four interleaved partial sums.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class _Writer:
     def _loads(self, read: frozenset[str], side: str) -> list[str]:
         """States, traces and the modulator at one side's neuron, or at the synapse."""
         place = {"pre": "_j", "post": "_i", "synapse": "_i * n_pre + _j"}[side]
-        named = {item.name for item in (*self.structure.states, *self.structure.traces)}
+        named = {state.name for state in self.structure.states} | {trace.name for trace in self.structure.traces}
         lines = [f"v_{n} = value_{n}[{place}]" for n in sorted(read & named) if self.sides[n] == side]
         return [*lines, "v_m = s_m[_i]"] if side == "post" and "m" in read else lines
 

@@ -40,7 +40,7 @@ class RateLives:
         return cls(
             tuple(lives),
             np.stack([s.items for s in shown]),  # type: ignore[union-attr]
-            {name: np.stack([life.w_init[name] for life in lives]) for name in first.network.pathways},  # type: ignore[union-attr,misc]
+            {name: np.stack([life.w_init[name] for life in lives]) for name in first.rate_network.pathways},
             None if orders[0] is None else np.stack(orders),  # type: ignore[arg-type]
         )
 

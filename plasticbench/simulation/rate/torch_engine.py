@@ -217,7 +217,8 @@ def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
     structures = dict(zip(lives.network.pathways, rules.structure.pathways, strict=True))
     nothing_changes = not any(s.event_items or s.traces for s in structures.values())
     while not stepper.finished:
-        seen, deltas = stepper.observe(), {}
+        seen = stepper.observe()
+        deltas: dict[str, Tensor] = {}
         for (name, structure), values in zip(structures.items(), parameters, strict=True):
             for event in ("on_step", "on_modulator") if stepper.delivers else ("on_step",):
                 for target, change in structure.targets(event).items():

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from plasticbench.networks.life import Life
-from plasticbench.networks.recordings import Recordings, SpikeTrain
+from plasticbench.networks.recorded_spikes import RecordedSpikes
+from plasticbench.networks.recordings import Recordings
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
@@ -89,7 +90,7 @@ def run_lifetimes(
     wirings = _Wirings(keep=threads)
 
     def begun(s: int, r: int) -> L:
-        return begin(lives[s], wirings.get(lives[s].network, lives[s].seed), r)
+        return begin(lives[s], wirings.get(lives[s].spiking_network, lives[s].seed), r)
 
     begun(0, 0).compile()
     compiling = time.perf_counter() - started
@@ -106,7 +107,7 @@ def run_lifetimes(
 def recordings_of(lifetime: Lifetime) -> Recordings:
     """Of one life so far, with n_rules = n_lives = 1."""
     values = {
-        recording: [[found]] if isinstance(found, SpikeTrain) else torch.from_numpy(_as_tensor(found))[None, None]
+        recording: [[found]] if isinstance(found, RecordedSpikes) else torch.from_numpy(_as_tensor(found))[None, None]
         for recording, found in lifetime.recordings().items()
     }
     return Recordings(values, torch.tensor([[lifetime.step]]), torch.tensor([[lifetime.blown_up]]))

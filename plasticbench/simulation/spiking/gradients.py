@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from plasticbench.networks.life import Life
-from plasticbench.networks.recordings import FinalWeights, PopulationRate, PopulationSpikes, Recordings
+from plasticbench.networks.recordings import FinalWeights, PopulationRate, PopulationSpikes, Recording, Recordings
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.cpu_engine import recordings_of, run_lifetimes
@@ -45,7 +45,9 @@ def run_with_losses(
 def _with_gradient(lifetime: SensitiveLifetime, measure: Measure) -> tuple[Measured, np.ndarray]:
     plain = recordings_of(lifetime)
     kinds = PopulationRate | PopulationSpikes | FinalWeights
-    leaves = {r: x.clone().requires_grad_() for r, x in plain.values.items() if isinstance(r, kinds)}
+    leaves: dict[Recording, Tensor] = {
+        r: x.clone().requires_grad_() for r, x in plain.values.items() if isinstance(r, kinds)
+    }
     with torch.enable_grad():
         measured = measure(Recordings({**plain.values, **leaves}, plain.n_steps_lived, plain.blown_up), [lifetime.life])
     loss, names = measured.losses, list(leaves)

@@ -88,7 +88,7 @@ def input_processes(network: SpikingNetwork) -> InputProcesses:
         np.concatenate([np.asarray(row[k], kind) for _, row in found] or [np.zeros(0, kind)])
         for k, kind in enumerate(kinds)
     ]
-    return InputProcesses(*columns.values(), rows, *joined)
+    return InputProcesses(*columns.values(), rows, *joined)  # type: ignore[call-arg]
 
 
 def _processes_of(source, network: SpikingNetwork) -> Iterator[tuple[_Process, tuple]]:

@@ -27,7 +27,7 @@ class Events(NamedTuple):
 
 
 class Lifetime:
-    """State is in `dtype`; rules and plastic weights are float64. `numbers`: of each plastic pathway, its parameters."""
+    """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Lifetime:
         dtype: type = np.float32,
     ):
         self.life, self.wiring, self.structure = life, wiring, structure
-        network = life.network
+        network = life.spiking_network
         self.parameters = [np.ascontiguousarray(row, np.float64) for row in numbers]
         self.processes, self.inputs = input_processes(network), input_state(network)
         self.neurons, self.ring = neuron_state(network, dtype), make_ring(network)
@@ -60,7 +60,11 @@ class Lifetime:
     # ------------------------------------------------------------ what compiled events see
 
     def _bind_events(self) -> Events:
-        network, dtype, index = self.life.network, self.neurons.value.dtype.type, index_type(self.life.network)
+        network, dtype, index = (
+            self.life.spiking_network,
+            self.neurons.value.dtype.type,
+            index_type(self.life.spiking_network),
+        )
         found: list[dict[str, int]] = []
         self._frames: list[np.ndarray] = []
         self._kept: list[np.ndarray] = []  # what only addresses refer to
@@ -79,7 +83,7 @@ class Lifetime:
 
     def _places(self, k: int, pathway, structure: PathwayStructure, readable: tuple[str, ...]) -> dict[str, int]:
         """The address of everything that an event of plastic pathway k may touch."""
-        network, wiring, plastic = self.life.network, self.wiring, self.plastic
+        network, wiring, plastic = self.life.spiking_network, self.wiring, self.plastic
         number, q = network.pathways.index(pathway), network.index(pathway.post)
         states = state_views(network, self.neurons, q)
         neuron = network.populations[q].neuron
@@ -168,7 +172,7 @@ class Lifetime:
 
     def reset(self) -> None:
         """Neurons, spikes on their way, traces and states as at the start of life; weights stay."""
-        network = self.life.network
+        network = self.life.spiking_network
         fresh = neuron_state(network, self.neurons.value.dtype.type)
         self.neurons.value[:], self.neurons.ready[:] = fresh.value, 0
         self.ring.n_spikes[:] = 0
@@ -218,7 +222,7 @@ class Lifetime:
 
     def modulate(self, addresses: list[dict[str, int]], learning: np.ndarray) -> None:
         """`on_modulator` at all synapses of the pathways that learn."""
-        network = self.life.network
+        network = self.life.spiking_network
         for k, pathway in enumerate(network.plastic_pathways):
             address = addresses[k].get("on_modulator", 0)
             if address and learning[k]:
@@ -230,7 +234,7 @@ class Lifetime:
     def weights(self) -> dict[str, np.ndarray]:
         """Views of the plastic pathways' weights, each (n_synapses,)."""
         first = self.wiring.plastic_first
-        names = [p.name for p in self.life.network.plastic_pathways]
+        names = [p.name for p in self.life.spiking_network.plastic_pathways]
         return {name: self.plastic.w[first[k] : first[k + 1]] for k, name in enumerate(names)}
 
     @property
@@ -246,17 +250,13 @@ class Lifetime:
             missing = [np.zeros_like(some)] * (n_times - len(kept))
             found[recording] = np.stack([*kept, *missing])
         weights = self.weights()
-        for recording in self.life.recordings:
-            if isinstance(recording, FinalWeights):
-                found[recording] = weights[recording.pathway]
-            elif isinstance(recording, Modulation):
-                found[recording] = self._modulation_array()
-        return found
+        found |= {r: weights[r.pathway] for r in self.life.recordings_of(FinalWeights)}
+        return found | {r: self._modulation_array() for r in self.life.recordings_of(Modulation)}
 
     def _modulation_array(self) -> np.ndarray:
         modulator = self.life.modulator
         assert modulator is not None
-        shape = (self.life.network.size(modulator.population),) if modulator.per_neuron else ()
+        shape = (len(self.log.since),) if modulator.per_neuron else ()
         values = np.zeros((len(modulator.steps), *shape))
         values[: len(self._modulation)] = self._modulation
         return values
@@ -275,8 +275,9 @@ def _evenly(n_all: int, n: int) -> np.ndarray:
 
 def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
     """The time constants (s) of a pathway's traces and decaying states."""
-    items = (*structure.traces, *structure.states)
-    return {item.name: float(row[item.tau]) for item in items if item.tau is not None}
+    columns = {trace.name: trace.tau for trace in structure.traces}
+    columns |= {state.name: state.tau for state in structure.states if state.tau is not None}
+    return {name: float(row[column]) for name, column in columns.items()}
 
 
 def numbers_of(rules: RuleBatch, rule: int) -> list[np.ndarray]:

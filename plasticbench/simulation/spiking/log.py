@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from plasticbench.networks.life import Life
-from plasticbench.networks.recordings import PopulationRate, PopulationSpikes, SpikeCounts, SpikeTrain, SpikeTrains
+from plasticbench.networks.recorded_spikes import RecordedSpikes
+from plasticbench.networks.recordings import PopulationRate, PopulationSpikes, SpikeCounts, SpikeTrains
 from plasticbench.simulation.spiking.state import starts
 
 _FIRST_ROOM = 4096  # spikes
@@ -45,11 +46,9 @@ class Log(NamedTuple):
 
 def make_log(life: Life, rate_type: type = np.float32) -> Log:
     """Empty; a rate with a band starts in its middle."""
-    network = life.network
-    rates, spikes, counts, trains = (
-        [r for r in life.recordings if isinstance(r, kind)]
-        for kind in (PopulationRate, PopulationSpikes, SpikeCounts, SpikeTrains)
-    )
+    network = life.spiking_network
+    rates, spikes = life.recordings_of(PopulationRate), life.recordings_of(PopulationSpikes)
+    counts, trains = life.recordings_of(SpikeCounts), life.recordings_of(SpikeTrains)
 
     def windows(found: list) -> np.ndarray:
         phases = [life.phase(r.phase) for r in found]
@@ -103,18 +102,18 @@ def with_more_room(log: Log) -> Log:
 
 
 def recorded(life: Life, log: Log) -> dict:
-    """Every recording that the log holds, of one life: arrays, and SpikeTrain objects."""
+    """Every recording that the log holds, of one life: arrays, and RecordedSpikes objects."""
     found: dict = {}
     for kind, values, first in (
         (PopulationRate, log.rates, log.rate_first),
         (PopulationSpikes, log.spikes, log.spikes_first),
         (SpikeCounts, log.counts, log.count_first),
     ):
-        for k, recording in enumerate(r for r in life.recordings if isinstance(r, kind)):
+        for k, recording in enumerate(life.recordings_of(kind)):
             found[recording] = values[first[k] : first[k + 1]]
     rows = log.logged[: log.n_logged[0]]
-    for k, recording in enumerate(r for r in life.recordings if isinstance(r, SpikeTrains)):
+    for k, train in enumerate(life.recordings_of(SpikeTrains)):
         own = rows[rows[:, 0] == k]
         start, stop = log.train_window[k].tolist()
-        found[recording] = SpikeTrain(own[:, 1], own[:, 2], int(log.train_n[k]), start, stop, life.dt_s)
+        found[train] = RecordedSpikes(own[:, 1], own[:, 2], int(log.train_n[k]), start, stop, life.dt_s)
     return found

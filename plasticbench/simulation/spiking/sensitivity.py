@@ -51,7 +51,7 @@ class Tangents(NamedTuple):
 
 def unsupported(lives: Sequence[Life], structure: Structure) -> str | None:
     """Why lives cannot be run with their derivatives under rules of this structure; None if they can."""
-    network = lives[0].network
+    network = lives[0].spiking_network
     assert isinstance(network, SpikingNetwork)
     sources = {source.name for source in network.sources}
     if any(p.pre not in sources for p in network.pathways):
@@ -74,9 +74,7 @@ class SensitiveLifetime(Lifetime):
         self.directions = self._directions()
         n_directions = int(self.directions.first[-1])
         n_read = max([2, *(len(read_by(p)) for p in structures)])
-        self._recorded: list[Recording] = [
-            r for kind in (PopulationRate, PopulationSpikes) for r in life.recordings if isinstance(r, kind)
-        ]
+        self._recorded = [*life.recordings_of(PopulationRate), *life.recordings_of(PopulationSpikes)]
 
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros((*shape, n_directions))
@@ -95,7 +93,7 @@ class SensitiveLifetime(Lifetime):
 
     def _bind_steps(self) -> None:
         """Each population's compiled step with tangents, in the place of the plain one."""
-        network = self.life.network
+        network = self.life.spiking_network
         first, self._tangent_frames = 0, []
         for q, population in enumerate(network.populations):
             names = list(population.neuron.state)
@@ -139,7 +137,7 @@ class SensitiveLifetime(Lifetime):
         """(n_directions,) of a loss, from its derivatives by what was recorded."""
         total = np.zeros(self.tangents.w.shape[1])
         for r, recording in enumerate(self._recorded):
-            start = self.life.phase(recording.phase).start  # type: ignore[union-attr]
+            start = self.life.phase(recording.phase).start
             of_values, spikes = by_recording[recording], self.tangents.spikes[r]
             if isinstance(recording, PopulationRate):
                 sensitivity_kernel.add_through_rate(
@@ -147,10 +145,9 @@ class SensitiveLifetime(Lifetime):
                 )
             else:
                 total += of_values @ spikes[start : start + len(of_values)]
-        names = [p.name for p in self.life.network.plastic_pathways]
-        for recording, of_weights in by_recording.items():
-            if isinstance(recording, FinalWeights):
-                k = names.index(recording.pathway)
-                a, b = self.wiring.plastic_first[k], self.wiring.plastic_first[k + 1]
-                total += of_weights @ self.tangents.w[a:b]
+        names = [p.name for p in self.life.spiking_network.plastic_pathways]
+        for final in self.life.recordings_of(FinalWeights):
+            k = names.index(final.pathway)
+            a, b = self.wiring.plastic_first[k], self.wiring.plastic_first[k + 1]
+            total += by_recording[final] @ self.tangents.w[a:b]
         return total

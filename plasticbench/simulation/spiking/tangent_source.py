@@ -68,10 +68,7 @@ def tangent_step_source(model: NeuronModel, index: str) -> str:
     body += _indent([*(f"d_{name} = t_{name}[_i * _nq + _q]" for name in states), *tangents], 2)
     body += _indent(_stored(model), 1)
     kinds = {"f8", "i4", "i8", BY_KIND[index]}
-    source = _module(
-        [*body, "return _found"], "step", "int64(int64, int64, int64, int64)", "_t, _nq, _n, _frame", kinds
-    )
-    return source
+    return _module([*body, "return _found"], "step", "int64(int64, int64, int64, int64)", "_t, _nq, _n, _frame", kinds)
 
 
 def _neuron(model: NeuronModel) -> tuple[list[str], list[str]]:

@@ -52,14 +52,14 @@ class TorchLives:
         self.lives, self.device, self.dtype = lives, device, dtype
         self.network = _common(lives)
         self.shape = (rules.n_rules, len(lives))
-        networks = [life.network for life in lives]
+        networks = [life.spiking_network for life in lives]
         self.neurons = [
             TorchNeurons.at_start(p.neuron, (*self.shape, p.size), device, dtype) for p in self.network.populations
         ]
         self.constants = [self._constants(q) for q in range(len(self.network.populations))]
-        self.processes = [input_processes(network) for network in networks]  # type: ignore[arg-type]
-        self.inputs = [input_state(network) for network in networks]  # type: ignore[arg-type]
-        self.wirings = [draw_wiring(life.network, life.seed) for life in lives]  # type: ignore[arg-type]
+        self.processes = [input_processes(network) for network in networks]
+        self.inputs = [input_state(network) for network in networks]
+        self.wirings = [draw_wiring(life.spiking_network, life.seed) for life in lives]
         masks = [self._connected(k) for k in range(len(self.network.pathways))]
         self.static = {
             p.name: self._weights(k) * masks[k] for k, p in enumerate(self.network.pathways) if not p.plastic
@@ -67,7 +67,7 @@ class TorchLives:
         plastic = [k for k, p in enumerate(self.network.pathways) if p.plastic]
         self.learned = {
             self.network.pathways[k].name: TorchPathway(
-                [life.network.pathways[k] for life in lives], rules, index, masks[k], self._initial(k),
+                [life.spiking_network.pathways[k] for life in lives], rules, index, masks[k], self._initial(k),
                 self.network.dt_s,
             )
             for index, k in enumerate(plastic)
@@ -77,7 +77,7 @@ class TorchLives:
         self.records = TorchRecords(lives, self.shape, device, dtype)
 
     def _constants(self, q: int) -> dict[str, Tensor]:
-        each = [life.network.populations[q].neuron.step_constants(life.dt_s) for life in self.lives]
+        each = [life.spiking_network.populations[q].neuron.step_constants(life.dt_s) for life in self.lives]
         return {
             name: torch.tensor([one[name] for one in each], device=self.device, dtype=self.dtype)[:, None]
             for name in each[0]
@@ -106,7 +106,7 @@ class TorchLives:
         return torch.stack([row.expand(n_pre) for row in rows]).to(self.device)[:, None, :]
 
     def _declared(self, k: int) -> list[SpikingPathway]:
-        return [life.network.pathways[k] for life in self.lives]
+        return [life.spiking_network.pathways[k] for life in self.lives]
 
     # ------------------------------------------------------------ one step
 
@@ -202,7 +202,7 @@ def _common(lives: Sequence[Life]) -> SpikingNetwork:
     """The first life's network; PlasticbenchError unless all are alike but for numbers."""
     shapes = []
     for life in lives:
-        network = life.network
+        network = life.spiking_network
         assert isinstance(network, SpikingNetwork)
         shapes.append(
             (
@@ -217,6 +217,6 @@ def _common(lives: Sequence[Life]) -> SpikingNetwork:
             "lives: on the torch engine those of one call have groups, models, pathways, delays, time step and "
             "recordings alike; run them one by one"
         )
-    network = lives[0].network
+    network = lives[0].spiking_network
     assert isinstance(network, SpikingNetwork)
     return network

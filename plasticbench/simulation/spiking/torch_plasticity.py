@@ -12,7 +12,7 @@ from plasticbench.rules import RuleBatch
 
 
 class TorchPathway:
-    """Weights and synaptic states are (n_rules, n_seeds, n_post, n_pre); traces and states of neurons have a 1 there."""
+    """Tensors are (n_rules, n_seeds, n_post, n_pre); traces and states of neurons have a 1 where they do not differ."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class TorchPathway:
 
         self.w_max = per_life([p.w_max for p in declared])
         self._gain = per_life([p.gain for p in declared])[..., 0]
-        self._sides = {trace.name: trace.side for trace in self.structure.traces}
+        self._sides: dict[str, str] = {trace.name: trace.side for trace in self.structure.traces}
         self._sides |= {state.name: state.scope for state in self.structure.states}
         sizes = {"pre": (1, mask.shape[2]), "post": (mask.shape[1], 1), "synapse": mask.shape[1:]}
         self.memory = {

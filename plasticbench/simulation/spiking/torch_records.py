@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from plasticbench.networks.life import Life
+from plasticbench.networks.recorded_spikes import RecordedSpikes
 from plasticbench.networks.recordings import (
     FinalWeights,
     Modulation,
@@ -18,7 +19,6 @@ from plasticbench.networks.recordings import (
     PopulationSpikes,
     Recordings,
     SpikeCounts,
-    SpikeTrain,
     SpikeTrains,
     Weights,
 )
@@ -31,7 +31,7 @@ class TorchRecords:
 
     def __init__(self, lives: Sequence[Life], shape: tuple[int, int], device: torch.device, dtype: torch.dtype):
         self.lives, self.shape, self.device, self.dtype = lives, shape, device, dtype
-        network, wanted = lives[0].network, lives[0].recordings
+        network, wanted = lives[0].spiking_network, lives[0].recordings
         self.alive = torch.ones(shape, device=device, dtype=torch.bool)
         self.n_steps = torch.tensor([life.n_steps for life in lives], device=device).repeat(shape[0], 1)
         self.lived, self.blown_up = self.n_steps.clone(), ~self.alive
@@ -48,21 +48,18 @@ class TorchRecords:
         self._sampled: list[dict[Weights, list[Tensor]]] = [
             {r: [] for r in wanted if isinstance(r, Weights)} for _ in lives
         ]
-        counted = {life.modulator.population for life in lives if life.modulator} - {None}
-        self._since = {
-            name: torch.zeros((*shape, network.size(name)), device=device, dtype=dtype)  # type: ignore[union-attr]
-            for name in counted
-        }
+        counted = {life.modulator.population for life in lives if life.modulator and life.modulator.population}
+        self._since = {name: torch.zeros((*shape, network.size(name)), device=device, dtype=dtype) for name in counted}
         self._modulation: list[list[Tensor]] = [[] for _ in lives]
         self._weights: list[dict[str, Tensor]] = [{} for _ in lives]
 
     def record(self, t: int, spikes: dict[str, Tensor], neurons: list[Any], learned: dict[str, Any]) -> None:
         """After a step: rates, spikes, and which lives ended."""
-        network = self.lives[0].network
+        network = self.lives[0].spiking_network
         inside = torch.ones_like(self.alive)
         for k, rate in enumerate(self._rates):
             found = spikes[rate.population].sum(-1)
-            hz_per_spike = 1.0 / (rate.tau_s * network.size(rate.population))  # type: ignore[union-attr]
+            hz_per_spike = 1.0 / (rate.tau_s * network.size(rate.population))
             self._rate[k] = self._rate[k] * math.exp(-network.dt_s / rate.tau_s) + found * hz_per_spike
             self._rate_rows[k].append(self._rate[k])
             low, high = rate.band or (-math.inf, math.inf)
@@ -105,9 +102,9 @@ class TorchRecords:
 
     def _picked(self, s: int, name: str, learned: dict[str, Any], wirings: list[Wiring], n: int | None) -> Tensor:
         """(n_rules, n_synapses) of a pathway, or of n evenly spaced synapses."""
-        network = self.lives[s].network
-        k = next(i for i, p in enumerate(network.pathways) if p.name == name)  # type: ignore[union-attr,arg-type]
-        pre, post = wirings[s].synapses(k, network.size(network.pathways[k].pre))  # type: ignore[union-attr]
+        network = self.lives[s].spiking_network
+        k = next(i for i, p in enumerate(network.pathways) if p.name == name)
+        pre, post = wirings[s].synapses(k, network.size(network.pathways[k].pre))
         w = learned[name].w[:, s][:, torch.from_numpy(post), torch.from_numpy(pre)]
         picked = slice(None) if n is None else np.linspace(0, len(pre) - 1, min(n, len(pre))).astype(np.int64)
         return w[:, picked]
@@ -160,7 +157,8 @@ class TorchRecords:
         if isinstance(recording, SpikeCounts | SpikeTrains):
             return self._of_spikes(s, recording, phase.start, phase.stop)
         if isinstance(recording, Modulation):
-            return self._filled(self._modulation[s], len(life.modulator.steps)).unsqueeze(1)  # type: ignore[union-attr]
+            assert life.modulator is not None
+            return self._filled(self._modulation[s], len(life.modulator.steps)).unsqueeze(1)
         if isinstance(recording, Weights):
             return self._filled(self._sampled[s][recording], len(sample_steps(life, recording))).unsqueeze(1)
         found = self._weights[s].get(recording.pathway)
@@ -184,12 +182,9 @@ class TorchRecords:
 
     def _of_spikes(self, s: int, recording: SpikeCounts | SpikeTrains, start: int, stop: int) -> Any:
         life, kept = self.lives[s], self._spikes[recording.group][start:stop]
-        size = life.network.size(recording.group)  # type: ignore[union-attr]
-        dense = (
-            torch.stack([row[:, s] for row in kept])
-            if kept
-            else torch.zeros((0, self.shape[0], size), dtype=torch.uint8)
-        )
+        size = life.spiking_network.size(recording.group)
+        none = torch.zeros((0, self.shape[0], size), dtype=torch.uint8)
+        dense = torch.stack([row[:, s] for row in kept]) if kept else none
         steps = torch.arange(start, start + len(dense))
         dense = dense * (steps[:, None] < self.lived[:, s].cpu())[..., None]  # (n_steps, n_rules, size)
         if isinstance(recording, SpikeCounts):
@@ -200,5 +195,5 @@ class TorchRecords:
             own = dense[:, r, :n]  # two processes of a source may make an afferent spike twice in a step
             found = torch.nonzero(own)
             when, which = found.repeat_interleave(own[own > 0].long(), 0).numpy().astype(np.int32).T
-            trains.append([SpikeTrain(when + np.int32(start), which, n, start, stop, life.dt_s)])
+            trains.append([RecordedSpikes(when + np.int32(start), which, n, start, stop, life.dt_s)])
         return trains

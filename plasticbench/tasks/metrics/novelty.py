@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plasticbench.networks.spike_trains import SpikeTrains
+from plasticbench.networks.recorded_spikes import RecordedSpikes
 
 RESPONSE_BIN_S = 0.1
 SMALLEST_RESPONSE = 0.01  # added to the sum, so that two silent responses do not differ
@@ -18,17 +18,17 @@ def relative_difference(novel: float, familiar: float) -> float:
     return 2.0 * (novel - familiar) / (novel + familiar + SMALLEST_RESPONSE)
 
 
-def response_difference(novel: SpikeTrains, familiar: SpikeTrains) -> float:
+def response_difference(novel: RecordedSpikes, familiar: RecordedSpikes) -> float:
     """Δr: `relative_difference` of the mean spike counts of a neuron in two windows, those of the stimuli."""
     return relative_difference(float(novel.spike_counts().mean()), float(familiar.spike_counts().mean()))
 
 
-def response_std_difference(novel: SpikeTrains, familiar: SpikeTrains) -> float:
+def response_std_difference(novel: RecordedSpikes, familiar: RecordedSpikes) -> float:
     """Δσ: `relative_difference` of the standard deviations over neurons of their spike counts in two windows."""
     return relative_difference(float(novel.spike_counts().std()), float(familiar.spike_counts().std()))
 
 
-def on_ratio(trains: SpikeTrains, bin_s: float = RESPONSE_BIN_S) -> float:
+def on_ratio(trains: RecordedSpikes, bin_s: float = RESPONSE_BIN_S) -> float:
     """Largest/mean population rate by bin in the window of a stimulus: 1 for a steady response, 0 for none.
 
     Raises PlasticbenchError for a bin that does not divide the window.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.spike_trains import SpikeTrains
+from plasticbench.networks.recorded_spikes import RecordedSpikes
 from plasticbench.tasks.metrics import spikes
 from plasticbench.tasks.metrics import weights as of_weights
 
@@ -82,8 +82,8 @@ def _value(metrics: Mapping[str, float], criterion: Criterion) -> float:
 
 
 def stability_metrics(
-    excitatory: SpikeTrains,
-    inhibitory: SpikeTrains,
+    excitatory: RecordedSpikes,
+    inhibitory: RecordedSpikes,
     weights: Mapping[str, np.ndarray],
     w_max: Mapping[str, float],
 ) -> dict[str, float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.spike_trains import SpikeTrains, whole_steps
+from plasticbench.networks.recorded_spikes import RecordedSpikes, whole_steps
 
 POPULATION_BIN_S = 0.001
 AUTO_COVARIANCE_BIN_S = 0.01
@@ -25,17 +25,17 @@ SILENT_RATE_HZ = 0.1  # mean rate up to which the intervals are compared with th
 SILENT_INTERVAL_RATE_HZ = 0.01
 
 
-def mean_rate_hz(trains: SpikeTrains) -> float:
+def mean_rate_hz(trains: RecordedSpikes) -> float:
     """Spikes / (neurons x window), in Hz."""
     return float(trains.steps.size / (trains.n_neurons * trains.duration_s))
 
 
-def spatial_rate_std_hz(trains: SpikeTrains) -> float:
+def spatial_rate_std_hz(trains: RecordedSpikes) -> float:
     """Standard deviation over neurons of their rates in the window, in Hz."""
     return float(trains.spike_counts().std() / trains.duration_s)
 
 
-def cv_isis(trains: SpikeTrains) -> np.ndarray:
+def cv_isis(trains: RecordedSpikes) -> np.ndarray:
     """Coefficient of variation of every neuron's inter-spike intervals, std/mean: (n_neurons,).
 
     0 for a clock, 1 for a Poisson process; 0 by convention for a neuron with two intervals or fewer.
@@ -49,17 +49,17 @@ def cv_isis(trains: SpikeTrains) -> np.ndarray:
     return np.divide(std, mean, out=np.zeros(trains.n_neurons), where=judged & (mean > 0))
 
 
-def cv_isi(trains: SpikeTrains) -> float:
+def cv_isi(trains: RecordedSpikes) -> float:
     """Mean over neurons of `cv_isis`: the irregularity of the spikes, without unit."""
     return float(cv_isis(trains).mean())
 
 
-def std_cv_isi(trains: SpikeTrains) -> float:
+def std_cv_isi(trains: RecordedSpikes) -> float:
     """Standard deviation over neurons of `cv_isis`, without unit."""
     return float(cv_isis(trains).std())
 
 
-def kl_isi(trains: SpikeTrains) -> float:
+def kl_isi(trains: RecordedSpikes) -> float:
     """How far the intervals of all neurons together are from a Poisson process's: |Σ P ln(P / Q)|, in nats.
 
     P: fractions of the intervals, those above 1 s counted as 1 s, in 99 equal bins of 0 to 1 s. Q: probability of
@@ -82,13 +82,13 @@ def kl_isi(trains: SpikeTrains) -> float:
 
 
 def fano_factors(counts: np.ndarray) -> np.ndarray:
-    """Variance/mean of counts (..., n) along the last axis: (...). 1 for Poisson counts, 0 for three spikes or fewer."""
+    """Variance/mean of counts (..., n) along the last axis: (...). 1 for Poisson, 0 for three spikes or fewer."""
     counts = np.asarray(counts, dtype=float)
     judged = counts.sum(-1) >= MIN_SPIKES_FOR_FANO
     return np.divide(counts.var(-1), counts.mean(-1), out=np.zeros(counts.shape[:-1]), where=judged)
 
 
-def spatial_fano(trains: SpikeTrains, bin_s: float = FANO_BIN_S) -> float:
+def spatial_fano(trains: RecordedSpikes, bin_s: float = FANO_BIN_S) -> float:
     """Fano factor over neurons of the counts in one bin, mean over bins; a bin with three spikes or fewer counts as 0.
 
     Raises PlasticbenchError for a bin that does not divide the window.
@@ -96,7 +96,7 @@ def spatial_fano(trains: SpikeTrains, bin_s: float = FANO_BIN_S) -> float:
     return float(fano_factors(trains.counts(bin_s).T).mean())
 
 
-def temporal_fano(trains: SpikeTrains, bin_s: float = FANO_BIN_S) -> float:
+def temporal_fano(trains: RecordedSpikes, bin_s: float = FANO_BIN_S) -> float:
     """Fano factor over bins of one neuron's counts, mean over neurons; a neuron with three spikes or fewer counts as 0.
 
     Raises PlasticbenchError for a bin that does not divide the window.
@@ -104,7 +104,7 @@ def temporal_fano(trains: SpikeTrains, bin_s: float = FANO_BIN_S) -> float:
     return float(fano_factors(trains.counts(bin_s)).mean())
 
 
-def auto_covariance(trains: SpikeTrains, bin_s: float = AUTO_COVARIANCE_BIN_S, max_lag_s: float = 0.5) -> float:
+def auto_covariance(trains: RecordedSpikes, bin_s: float = AUTO_COVARIANCE_BIN_S, max_lag_s: float = 0.5) -> float:
     """Mean |C(lag)|/C(0) over lags of -max_lag_s to max_lag_s, 0 included, mean over neurons: 0 (no memory) to 1.
 
     C(lag) = Σ_t (x_t - x̄)(x_{t + lag} - x̄) of a neuron's counts x. A neuron whose counts have a standard deviation of
@@ -128,7 +128,7 @@ def auto_covariance(trains: SpikeTrains, bin_s: float = AUTO_COVARIANCE_BIN_S, m
     return float(result.mean())
 
 
-def spectral_power(trains: SpikeTrains, bin_s: float = POPULATION_BIN_S) -> float:
+def spectral_power(trains: RecordedSpikes, bin_s: float = POPULATION_BIN_S) -> float:
     """Σ (2/M)|F_k| over k = 1 .. M//2 - 1, F the discrete Fourier transform of M bins, in spikes per neuron and bin.
 
     The series is the mean over neurons of the counts by bin; a sine of amplitude a adds a. Published as "fft". 0 for
@@ -139,7 +139,7 @@ def spectral_power(trains: SpikeTrains, bin_s: float = POPULATION_BIN_S) -> floa
     return float(2.0 / series.size * spectrum.sum())
 
 
-def temporal_rate_std(trains: SpikeTrains, bin_s: float = POPULATION_BIN_S) -> float:
+def temporal_rate_std(trains: RecordedSpikes, bin_s: float = POPULATION_BIN_S) -> float:
     """Standard deviation over bins of the mean over neurons of the counts, in spikes per neuron and bin (1 ms).
 
     0 for silence. Raises PlasticbenchError for a bin that does not divide the window.

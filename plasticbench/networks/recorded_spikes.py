@@ -1,4 +1,4 @@
-"""Recorded spikes of a group of neurons during one window: whole steps of `dt_s`, so that bins and intervals are exact."""
+"""Recorded spikes of a group of neurons in one window: whole steps of `dt_s`, so bins and intervals are exact."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def whole_steps(time_s: float, dt_s: float, name: str) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeTrains:
+class RecordedSpikes:
     """Spikes of neurons 0 .. n_neurons - 1 in the window [start_step, stop_step), in order of time.
 
     A spike in step k lies in [k dt_s, (k + 1) dt_s). Several spikes of one neuron in one step are counted each.
@@ -49,7 +49,7 @@ class SpikeTrains:
         if not steps.size:
             return
         if (steps[1:] < steps[:-1]).any():
-            raise PlasticbenchError("steps: not in order of time: sort the spikes, or use SpikeTrains.from_times")
+            raise PlasticbenchError("steps: not in order of time: sort the spikes, or use RecordedSpikes.from_times")
         if steps[0] < self.start_step or steps[-1] >= self.stop_step:
             raise PlasticbenchError(
                 f"steps: {steps[0]} to {steps[-1]} leave the window [{self.start_step}, {self.stop_step}): cut them"
@@ -77,7 +77,7 @@ class SpikeTrains:
         start_s: float,
         stop_s: float,
         dt_s: float = 1e-4,
-    ) -> SpikeTrains:
+    ) -> RecordedSpikes:
         """From spike times (n_spikes,) in seconds and their neurons (n_spikes,), in any order; see the class.
 
         A time falls in the step that holds it (a multiple of dt_s in the step that it starts). Raises
@@ -109,7 +109,7 @@ class SpikeTrains:
         """Length of the window in seconds."""
         return (self.stop_step - self.start_step) * self.dt_s
 
-    def between(self, start_s: float, stop_s: float) -> SpikeTrains:
+    def between(self, start_s: float, stop_s: float) -> RecordedSpikes:
         """The same neurons in the part [start_s, stop_s) of the window.
 
         Raises PlasticbenchError for times that leave the window or are not whole steps.
