@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+import platformdirs
+
 from plasticbench.errors import PlasticbenchError, RuleError
 from plasticbench.language.vocabulary import shorten
 
@@ -32,6 +34,12 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_text(path: str | Path, content: str) -> None:
     """As `write_bytes`, in UTF-8."""
     write_bytes(path, content.encode())
+
+
+def user_cache_folder() -> Path:
+    """Where compiled code is kept: $PLASTICBENCH_CACHE, else the user's cache folder."""
+    configured = os.environ.get("PLASTICBENCH_CACHE")
+    return Path(configured) if configured else Path(platformdirs.user_cache_dir("plasticbench", appauthor=False))
 
 
 def make_folder(path: str | Path) -> Path:

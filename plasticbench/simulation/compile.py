@@ -1,88 +1,219 @@
-"""Compile generated kernels once: a module's source is stored in the cache folder under its hash.
+"""Compiled code: how it is compiled, and the cache that keeps it.
 
-numba keeps machine code beside a function's file, so generated source needs a real file. The source comes only
-from the parsed, whitelisted expression tree and from kernels of this package, never from a user's text.
+Machine code is kept in the user's cache folder, never beside the code, under the hash of everything that is compiled
+into it: all of `simulation`, what emits source, and the versions of the compilers. Generated modules are files there,
+since numba caches only what has a file; their source comes from the parsed, whitelisted expression tree and from this
+package, never from a user's text. Whatever in the cache is damaged is compiled anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
+import platform
+import shutil
 import sys
 import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import llvmlite
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.ccallback import CFunc
+
+from plasticbench.files import user_cache_folder
 
 # No interpreter lock; division by zero gives inf, as in torch; and no reference counts (numba's `_nrt`): these
 # functions allocate nothing, and counting the views they take costs a tenth of their time in atomic instructions.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_PREFIX = "plasticbench_kernel_"
+_KEPT_DAYS = 30  # of the caches of other versions
+_PACKAGE = Path(__file__).resolve().parents[1]
+_lock = threading.RLock()
 
-compiled: Any = numba.njit(cache=True, **OPTIONS)
-compiled_inline: Any = numba.njit(cache=True, inline="always", **OPTIONS)  # may return a view
+
+@cache
+def source_hash() -> str:
+    """Of everything that decides machine code: sources of `simulation` and `language`, compilers, Python."""
+    digest = hashlib.sha256()
+    for folder in ("simulation", "language"):
+        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
+    versions = (numba.__version__, llvmlite.__version__, platform.python_version(), sys.implementation.cache_tag)
+    digest.update(repr(versions).encode())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def cache_dir() -> Path:
+    """The folder of this version's machine code; where nothing can be written, a temporary one, with a warning."""
+    base = user_cache_folder() / "kernels"
+    folder = base / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        warnings.warn(
+            f"{base}: compiled code cannot be kept ({error.strerror}), so it is compiled in every process; "
+            "set PLASTICBENCH_CACHE to a folder that can be written",
+            stacklevel=2,
+        )
+        return Path(tempfile.mkdtemp(prefix="plasticbench-"))
+    _forget_others(base, folder)
+    return folder
+
+
+def _forget_others(base: Path, current: Path) -> None:
+    """Remove the caches of other versions that nobody has used for a while; best effort."""
+    os.utime(current)
+    for folder in base.iterdir():
+        with contextlib.suppress(OSError):
+            if folder != current and time.time() - folder.stat().st_mtime > _KEPT_DAYS * 86_400:
+                shutil.rmtree(folder, ignore_errors=True) if folder.is_dir() else folder.unlink()
+
+
+class _Locator(_CacheLocator):
+    """Where numba keeps the code of this package's functions."""
+
+    def __init__(self, function: Any, file: str):
+        self._file = self._py_file = file  # the second is what numba's warnings name
+
+    def get_cache_path(self) -> str:
+        return str(cache_dir() / "machine_code")
+
+    def get_source_stamp(self) -> str:
+        return source_hash()
+
+    def get_disambiguator(self) -> str:
+        return hashlib.sha256(self._file.encode()).hexdigest()[:10]
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> _Locator:
+        return cls(function, file)
+
+
+class _Implementation(CompileResultCacheImpl):
+    """Numba's own, at our place."""
+
+    _locator_classes = (_Locator,)
+
+
+class _Cache(FunctionCache):
+    """What is damaged is compiled anew; what cannot be kept is not."""
+
+    _impl_class = _Implementation
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        try:
+            return super().load_overload(signature, target)
+        except Exception:  # a cut or foreign file can raise anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(signature, data)
+
+
+def compiled(function: Any) -> Any:
+    """Compile a function that other compiled code calls; kept in the cache."""
+    return _cached(numba.njit(**OPTIONS)(function))
+
+
+def compiled_inline(function: Any) -> Any:
+    """As `compiled`, inlined where it is called; it may return a view."""
+    return _cached(numba.njit(inline="always", **OPTIONS)(function))
+
+
+def compiled_plainly(function: Any) -> Any:
+    """As `compiled`, for functions that may make arrays."""
+    return _cached(numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def _cached(dispatcher: Any) -> Any:
+    dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher
 
 
 def c_callable(signature: str) -> Any:
     """Compile a function with a C interface, which other compiled code calls by its address."""
-    return numba.cfunc(signature, cache=True, error_model="numpy", _nrt=False)
+    from numba.core import sigutils
+
+    def decorate(function: Any) -> CFunc:
+        made = CFunc(function, sigutils.normalize_signature(signature), locals={}, options=_C_OPTIONS)
+        made._cache = _Cache(function)
+        made.compile()
+        return made
+
+    return decorate
 
 
-_PREFIX = "plasticbench_kernel_"
+_C_OPTIONS = {"error_model": "numpy", "_nrt": False, "nopython": True}
 
 
-def cache_dir() -> Path:
-    """The folder of generated kernels: $PLASTICBENCH_CACHE, the user's cache folder, or a private temporary one."""
-    configured = os.environ.get("PLASTICBENCH_CACHE")
-    base = Path(configured) if configured else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    folder = (base if configured else base / "plasticbench") / "kernels"
+@contextlib.contextmanager
+def _one_process(path: Path) -> Iterator[None]:
+    """Only one process at a time is here for the same file; where the system has no such locks, several may be."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            return folder
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        with open(path.with_suffix(".lock"), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # released by the system when a process dies
+            yield
     except OSError:
-        private = Path(tempfile.gettempdir()) / f"plasticbench-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-        private.mkdir(mode=0o700, exist_ok=True)
-        if private.is_symlink() or (hasattr(os, "getuid") and private.stat().st_uid != os.getuid()):
-            return Path(tempfile.mkdtemp(prefix="plasticbench-"))
-        return private
+        yield
 
 
 def compile_module(source: str) -> ModuleType:
-    """The module with this source, imported; written to the cache folder at its first use (atomically)."""
-    name = _PREFIX + hashlib.sha256(source.encode()).hexdigest()[:32]
-    if name in sys.modules:
-        return sys.modules[name]
-    path = cache_dir() / f"{name}.py"
-    if not path.exists() or path.read_text() != source:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(source)
-        os.replace(file.name, path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    """The module with this source, imported; written to the cache folder at its first use.
+
+    A module is seen by other threads and processes only when it is complete.
+    """
+    name = _PREFIX + hashlib.sha256((source_hash() + source).encode()).hexdigest()[:32]
+    with _lock:
+        if name in sys.modules:
+            return sys.modules[name]
+        path = cache_dir() / f"{name}.py"
+        with _one_process(path):
+            if not path.exists() or path.read_bytes() != source.encode():
+                _write(path, source.encode())
+            return _import(name, path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _import(name: str, path: Path) -> ModuleType:
+    loader = importlib.util.spec_from_file_location(name, path)
+    assert loader is not None
+    assert loader.loader is not None
+    module = importlib.util.module_from_spec(loader)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
-
-
-MARKER = "# --- generated code ends here ---"
-
-
-def compile_kernel(kernel_source: str, generated: str) -> ModuleType:
-    """A kernel file with generated definitions in place of the stand-ins above its marker line.
-
-    Import lines of the kernel stay; everything else above the marker is replaced.
-    """
-    head, found, body = kernel_source.partition(MARKER)
-    if not found:
-        raise ValueError(f"the kernel has no line {MARKER!r}")
-    imports = [line for line in head.splitlines() if line.startswith(("import ", "from "))]
-    return compile_module("\n".join([*imports, "", generated, body]))

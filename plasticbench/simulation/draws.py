@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.random import LOW_WORD, SHIFT, philox, to_unit
 
-philox_jit = numba.njit(philox, cache=True)
-_to_unit_jit = numba.njit(to_unit, cache=True)
+philox_jit = compiled_plainly(philox)
+_to_unit_jit = compiled_plainly(to_unit)
 
 
-@numba.njit(cache=True)
+@compiled_plainly
 def uniform_pair_at(seed, stream, index):
     """Two doubles in (0, 1): element `index` of stream `stream` (see `stream_id`) of `seed`."""
     s = np.uint64(seed)
@@ -20,7 +20,7 @@ def uniform_pair_at(seed, stream, index):
     return _to_unit_jit(a, b), _to_unit_jit(c, d)
 
 
-@numba.njit(cache=True)
+@compiled_plainly
 def uniform_at(seed, stream, index):
     """The first double of `uniform_pair_at`."""
     return uniform_pair_at(seed, stream, index)[0]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from plasticbench.simulation.compile import compiled_plainly
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled_plainly
 def gather(values, index, room):
     """values[index], with zeros behind up to `room` numbers."""
     found = np.empty(room)
@@ -17,7 +18,7 @@ def gather(values, index, room):
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled_plainly
 def scaled(values, unit, index, room):
     """As `gather`, times `unit`."""
     found = np.empty(room)

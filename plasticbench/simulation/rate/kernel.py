@@ -10,6 +10,7 @@ import math
 import numba
 import numpy as np
 
+from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
 
 ON_STEP, ON_MODULATOR, SETTLE = 0, 1, 2
@@ -111,7 +112,7 @@ def learn(t, delivered, n_items, functions, frames, new, w, u, dw, du, before, l
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled_plainly
 def live(
     first, last, n_steps, limit, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
     functions, item_first, rates, delivery, signals, modulator, w_end, u_end, readout, modulation, sampled_at,

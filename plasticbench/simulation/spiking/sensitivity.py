@@ -74,7 +74,12 @@ class SensitiveLifetime(Lifetime):
         self.directions = self._directions()
         n_directions = int(self.directions.first[-1])
         n_read = max([2, *(len(read_by(p)) for p in structures)])
-        self._recorded = [*life.recordings_of(PopulationRate), *life.recordings_of(PopulationSpikes)]
+        self._recorded: list[PopulationRate | PopulationSpikes] = [
+            *life.recordings_of(PopulationRate), *life.recordings_of(PopulationSpikes)
+        ]  # fmt: skip
+            *life.recordings_of(PopulationRate),
+            *life.recordings_of(PopulationSpikes),
+        ]
 
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros((*shape, n_directions))

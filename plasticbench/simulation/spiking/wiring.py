@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from plasticbench.networks.connections import RandomConnections, ReceptiveFields
 from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
+from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.draws import uniform_pair_at
 from plasticbench.simulation.random import Stream, stream_id
 
@@ -95,7 +95,7 @@ def _draw_pathway(network: SpikingNetwork, pathway: SpikingPathway, seed: int, i
     return _random_rows(seed, stream_id(name), n_pre, n_post, p, pathway.pre == pathway.post, capacity, index(0))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled_plainly
 def _random_rows(seed, stream, n_pre, n_post, p, is_recurrent, capacity, zero):
     """Row by row, geometric skips over the targets; draw k of row j has the counter j * 2**32 + k."""
     row_start = np.zeros(n_pre + 1, np.int64)
@@ -127,7 +127,7 @@ def _random_rows(seed, stream, n_pre, n_post, p, is_recurrent, capacity, zero):
     return row_start, target[:n].copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled_plainly
 def _receptive_fields(n_pre, side, radius, centre, zero):
     """Neuron i hears the afferents at squared distance < radius**2 from its centre."""
     n_post = len(centre)
@@ -152,7 +152,7 @@ def _receptive_fields(n_pre, side, radius, centre, zero):
     return row_start, target
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled_plainly
 def _transpose(row_start, target, n_post, zero):
     column_start = np.zeros(n_post + 1, np.int64)
     for i in target:
