@@ -4,6 +4,7 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plasticbench.errors import RuleWarning
@@ -216,22 +217,20 @@ def test_a_policy_applies_the_events_of_a_step_in_order():
         "w": [0.5, 0.5, 0.5, 0.5], "w_max": 1.0, "v": 0.0, "m": 1.0, "r1": 0.2, "o2": 0.3, "e": 1.0, "theta": 2.0,
         "pre_spike": [0, 1, 0, 1], "post_spike": [0, 0, 1, 1], "modulator": [0, 0, 0, 1],
     }  # fmt: skip
-    found = changes(
-        rule(SPIKING),
-        {"ie": {name: [float(x) for x in value] if isinstance(value, list) else value for name, value in seen.items()}},
-    )["ie"]
+    given = {name: np.array(value, dtype=float) for name, value in seen.items()}
+    found = changes(rule(SPIKING), {"ie": given})["ie"]
     after_pre = 1.0 - 0.1 * 0.3
     assert found["e"] == pytest.approx([0.0, -0.03, 0.02, -0.03 + 0.02])
     at_post = [0.1 * (2.0 - 1.0), 0.1 * (2.0 - after_pre)]
     both = min(1.0, 0.5 + at_post[1] + 0.5 * (after_pre + 0.02)) - 0.5
     assert found["w"] == pytest.approx([0.0, 0.0, at_post[0], both])
     assert found["theta"] == pytest.approx([0.0, 0.0, 1.0, 1.0])
-    del seen["modulator"]
+    del given["modulator"]
     with pytest.raises(RuleError, match="the observation of ie lacks modulator"):
-        rule(SPIKING)({"ie": seen})
-    del seen["e"]
+        rule(SPIKING)({"ie": given})
+    del given["e"]
     with pytest.raises(RuleError, match="unknown variable 'e'; on offer"):
-        rule(SPIKING)({"ie": seen})
+        rule(SPIKING)({"ie": given})
 
 
 def test_seconds_that_were_meant_as_milliseconds_are_questioned(tmp_path):

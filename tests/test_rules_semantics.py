@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from plasticbench.drawing.rules import timing_window
 from plasticbench.rules import PathwayRule, load_rule
 
 
@@ -97,6 +98,20 @@ def test_an_eligibility_waits_for_its_modulator():
     expected = 0.003 * 2.0 * math.exp(-0.01 / 0.02) * math.exp(-(0.9 - 0.11) / 1.0)
     assert Synapse(part).live([0.1], [0.11], [(0.9, 2.0)]) == pytest.approx(expected, rel=1e-12)
     assert Synapse(part).live([0.11], [0.1], [(0.9, 1.0)]) < 0.0
+
+
+def test_the_window_that_is_drawn_is_the_one_that_is_stepped():
+    for name in ("pair-stdp-nearest", "triplet-full", "reward-modulated-stdp"):
+        window = timing_window(load_rule(name), "ee", 20.0, 8)
+        for delay_s, change in zip(window.delay_s, window.change, strict=True):
+            synapse, before = Synapse(known(name)), 0.0
+            for k in range(40):  # pairs at 20 Hz; the last one's change
+                before = synapse.values["w"]
+                first, second = ("on_pre", "on_post") if delay_s > 0 else ("on_post", "on_pre")
+                synapse.happens(k / 20.0, first)
+                synapse.happens(k / 20.0 + abs(delay_s), second)
+                synapse.happens(k / 20.0 + abs(delay_s), "on_modulator", 1.0)
+            assert change == pytest.approx(synapse.values["w"] - before, rel=1e-9)
 
 
 def test_all_changes_of_an_event_read_the_values_from_before_it():
