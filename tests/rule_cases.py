@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from plasticbench.rules import Expression, Network, NetworkShape, PathwayRule, known_rules, make_family
 from plasticbench.rules.batch import structure_of
+from plasticbench.rules.variables import VARIABLES
 
 ARGUMENTS = ("pre", "post", "w")
 PARAMETERS = ("alpha", "eta")
@@ -47,10 +48,19 @@ ALL_FUNCTIONS = (
 
 
 def changes(structure):
-    """(name, change) of everything that the events of a pathway change."""
+    """(name, change) of everything that the events of a pathway change, and what its traces filter."""
+    for trace in structure.traces:
+        if trace.of is not None:
+            yield f"trace-{trace.name}", trace.of
     for name, targets in structure.events.items():
         for target, change in targets.items():
             yield (name if target == "w" else f"{name}-{target}"), change
+
+
+def all_arguments(events):
+    """Every variable, then the traces and states of these events' rules."""
+    used = {name for _, event, _ in events for name in event.variables}
+    return (*VARIABLES, *sorted(used - set(VARIABLES)))
 
 
 def every_event():

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, every_event, expressions, parsed
+from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, all_arguments, every_event, expressions, parsed
 
 from plasticbench.rules import Expression
 from plasticbench.rules.event import ExpressionEvent
-from plasticbench.rules.variables import VARIABLES
 
 N_POINTS = 12
 # The emitted source, run as plain Python on numpy's numbers: no compilation to wait for, and inf instead of errors.
@@ -101,10 +100,12 @@ def test_edges_and_ties_are_decided_as_torch_decides_them(text, tmp_path):
 
 
 def test_every_known_rule_family_and_network(tmp_path):
-    for label, event, numbers in every_event():
-        x, _ = points(1, len(VARIABLES), 0)
+    events = list(every_event())
+    arguments = all_arguments(events)
+    for label, event, numbers in events:
+        x, _ = points(1, len(arguments), 0)
         p = np.broadcast_to(np.array(numbers, float), (N_POINTS, len(numbers))).copy()
-        value, partials = ours(event, tuple(VARIABLES), x, p, tmp_path)
-        expected_value, expected = autograd(event, tuple(VARIABLES), x, p)
+        value, partials = ours(event, arguments, x, p, tmp_path)
+        expected_value, expected = autograd(event, arguments, x, p)
         np.testing.assert_allclose(value, expected_value, rtol=1e-12, atol=1e-14, err_msg=label)
         np.testing.assert_allclose(partials, expected, rtol=1e-9, atol=1e-12, err_msg=label)

@@ -12,12 +12,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, every_event, expressions, parsed
+from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, all_arguments, every_event, expressions, parsed
 
 from plasticbench.language.program import _TORCH
 from plasticbench.rules import Expression
 from plasticbench.rules.event import ExpressionEvent
-from plasticbench.rules.variables import VARIABLES
 
 N_POINTS = 40
 
@@ -100,7 +99,7 @@ def test_single_precision_stays_single_in_numba(tmp_path):
 
 
 EVERY_EVENT = list(every_event())
-ALL_ARGUMENTS = tuple(VARIABLES)
+ALL_ARGUMENTS = all_arguments(EVERY_EVENT)
 
 
 def _torch_values(x):

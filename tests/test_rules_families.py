@@ -10,6 +10,7 @@ from rule_cases import changes
 from plasticbench.rules import (
     Coordinate,
     PathwayRule,
+    Rule,
     RuleError,
     TemplateFamily,
     WithArrays,
@@ -18,6 +19,7 @@ from plasticbench.rules import (
     known_rules,
     load_rule,
     make_family,
+    same_rule,
 )
 from plasticbench.rules.variables import EVENTS, VARIABLES
 
@@ -166,10 +168,52 @@ def test_a_learned_polynomial_reads_well_without_its_negligible_terms():
     assert family.rule(theta).equations(digits=3, drop=0.01)["ff"]["on_step"] == "0.1*(1.01*pre*post - 1.01*post**2*w)"
 
 
+def test_a_polynomial_of_another_degree_holds_higher_powers():
+    cubic = Rule("cubic", {"ff": PathwayRule.make({"on_step": "0.1*pre**3*post - 0.2*w**3"})})
+    family = make_family("polynomial", ("ff",), degree=3)
+    found = {name: float(value) for name, value in zip(family.names, family.theta(cubic), strict=True) if value}
+    assert found == pytest.approx({"ff.A_310": 1.0, "ff.A_003": -2.0})
+    assert same_rule(family.rule(family.theta(cubic)), cubic)
+    assert make_family("polynomial", ("ff",), degree=1).dimension == 8
+    with pytest.raises(RuleError, match="has the term post"):
+        make_family("polynomial", ("ff",)).theta(cubic)
+    for degree in (0, 5, 2.0, "2", True):
+        with pytest.raises(RuleError, match=r"degree is .*a whole number from 1 to 4"):
+            make_family("polynomial", ("ff",), degree=degree)
+    largest = make_family("polynomial", ("ff",), degree=4)
+    assert largest.rule(torch.ones(largest.dimension)).kind == "rate"
+
+
+def test_a_value_that_has_no_logarithm_is_not_in_the_space():
+    rule = Rule("still", {"ff": PathwayRule.make({"on_step": "eta*post*pre - decay*w"}, {"eta": 0.1, "decay": 0.0})})
+    with pytest.raises(RuleError, match="pathway ff: decay is 0; the space holds its logarithm, so it must be above 0"):
+        make_family("hebbian-decay", ("ff",)).theta(rule)
+
+
+@pytest.mark.parametrize(
+    ("family", "part"),
+    [
+        (
+            "doublet",
+            PathwayRule.make({"on_post": "x_pre"}, {}, {"x_pre": {"of": "pre", "tau_s": 1, "spikes": "nearest"}}),
+        ),
+        ("doublet", PathwayRule.make({"on_post": {"e": "1"}, "on_pre": "e"}, states={"e": {}})),
+        ("doublet", PathwayRule.make({"on_modulator": "m"})),
+        ("polynomial", PathwayRule.make({"on_step": "pre", "on_modulator": "m"})),
+        ("polynomial", PathwayRule.make({"on_step": {"s": "pre", "w": "post"}}, states={"s": {}})),
+        ("polynomial", PathwayRule.make({"on_step": "theta"}, {}, {"theta": {"of": "post", "tau_s": 1}})),
+    ],
+)
+def test_no_older_family_claims_a_rule_that_says_more(family, part):
+    with pytest.raises(RuleError, match=f"family {family}: "):
+        make_family(family, ("ff",)).theta(Rule("more", {"ff": part}))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
 @pytest.mark.parametrize("n_rules", [1, 4])
 @pytest.mark.parametrize("shared", [True, False])
-def test_the_mean_over_presentations_by_moments_is_the_mean(n_rules, shared):
-    family = make_family("polynomial", ("ff",))
+def test_the_mean_over_presentations_by_moments_is_the_mean(n_rules, shared, degree):
+    family = make_family("polynomial", ("ff",), degree=degree)
     generator = torch.Generator().manual_seed(6)
 
     def normal(*shape):

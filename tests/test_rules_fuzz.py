@@ -1,4 +1,4 @@
-"""Ten thousand rule files, made by breaking good ones at every level from bytes to expressions."""
+"""Ten thousand rule files of each format, made by breaking good ones at every level from bytes to expressions."""
 
 import builtins
 import copy
@@ -7,9 +7,22 @@ import math
 import random
 import subprocess
 
+import pytest
+
 from plasticbench.files import parse_json
-from plasticbench.rules import Network, NetworkShape, PathwayRule, Rule, RuleError, known_rules, load_rule
+from plasticbench.rules import (
+    Network,
+    NetworkShape,
+    PathwayRule,
+    Rule,
+    RuleError,
+    canonical_form,
+    known_rules,
+    load_rule,
+)
 from plasticbench.rules.codec import rule_from_json
+from plasticbench.rules.rule import FORMAT_1, FORMAT_2
+from plasticbench.rules.variables import EVENTS
 
 N_FUZZED = 10_000
 # fmt: off
@@ -21,6 +34,7 @@ _SNIPPETS = [
 ]
 # fmt: on
 _VALUES = [None, True, [], {}, "", "x", -1, 0, 1e31, 10**400, [[]], {"a": {}}, "9**9**9", ["w"]]
+_NAMES = ["", "eval", "__class__", "on_", "x" * 200, "é", "a\nb", "w", "m", "phi", "on_pre", "tau_s", "\ud835"]
 _TOKENS = [
     b"NaN",
     b"Infinity",
@@ -48,11 +62,10 @@ def _fuzzed(generator, sources):
     data = copy.deepcopy(generator.choice(sources))
     way = generator.randrange(6)
     if way == 0:  # break an expression
-        pathway = generator.choice([part for part in data["pathways"].values() if set(part) & set(_EXPRESSIONS)])
-        event = generator.choice([name for name in _EXPRESSIONS if name in pathway])
-        text, snippet = pathway[event], generator.choice(_SNIPPETS)
+        path = generator.choice([path for path in _places(data) if _is_expression(path, _at(data, path))])
+        place, text, snippet = _at(data, path[:-1]), _at(data, path), generator.choice(_SNIPPETS)
         cut = generator.randrange(len(text) + 1)
-        pathway[event] = text[:cut] + " " + snippet + " " + text[cut:]
+        place[path[-1]] = text[:cut] + " " + snippet + " " + text[cut:]
     elif way == 1:  # put a foreign value somewhere
         path = generator.choice([path for path in _places(data) if path])
         place = data
@@ -62,7 +75,7 @@ def _fuzzed(generator, sources):
     elif way == 2:  # an unknown field
         places = [path for path in _places(data) if isinstance(_at(data, path), dict) and "parameters" not in path]
         place = _at(data, generator.choice(places))
-        place[generator.choice(["", "eval", "__class__", "on_", "x" * 200, "é"])] = generator.choice(_VALUES)
+        place[generator.choice(_NAMES)] = generator.choice(_VALUES)
     elif way == 3:  # a field lost
         path = generator.choice([path for path in _places(data) if path and isinstance(_at(data, path[:-1]), dict)])
         del _at(data, path[:-1])[path[-1]]
@@ -82,7 +95,30 @@ def _network_rule():
     return Rule("net", {"lateral": network, "ff": PathwayRule.make({"on_step": "pre*post"})})
 
 
-_EXPRESSIONS = ("on_step", "on_pre", "on_post")
+def _is_expression(path, value):
+    """Whether an event's text, a state's change or what a trace is of."""
+    at_event = any(part in EVENTS for part in path)
+    return isinstance(value, str) and "network" not in path and (at_event or path[-1] == "of")
+
+
+def _state_rules():
+    """Rules that use every part of format @2, besides the known ones."""
+    everything = {
+        "traces": {"r1": {"of": "pre", "tau_s": "tau"}, "x_post": {"of": "post", "tau_s": 0.1, "spikes": "nearest"}},
+        "state": {"e": {"tau_s": "tau"}, "theta": {"scope": "post"}, "n": {"scope": "pre", "tau_s": 3}},
+        "on_pre": {"e": "-a * x_post", "n": "1 - n*r1"},
+        "on_post": {"e": "a * r1", "theta": "1 - v*x_post", "w": "0.1 * (theta - e) * n"},
+        "on_modulator": "m * e * (w_max - w)",
+        "parameters": {"tau": 0.02, "a": 0.1},
+    }
+    filtered = {
+        "traces": {"theta": {"of": "k * post**2", "tau_s": "tau"}},
+        "state": {"s": {"scope": "pre"}},
+        "on_step": {"w": "pre * post * (post - theta) - s", "s": "pre - 0.1*m"},
+        "parameters": {"k": 1.0, "tau": 10.0},
+    }
+    parts = (everything, filtered)
+    return [rule_from_json({"format": FORMAT_2, "name": "n", "pathways": {"*": part}}) for part in parts]
 
 
 def _at(data, path):
@@ -91,7 +127,8 @@ def _at(data, path):
     return data
 
 
-def test_ten_thousand_malformed_files_are_clean_errors_and_execute_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("form", [FORMAT_1, FORMAT_2])
+def test_ten_thousand_malformed_files_are_clean_errors_and_execute_nothing(form, tmp_path, monkeypatch):
     executed = []
     for module, name in ((builtins, "eval"), (subprocess, "Popen"), (builtins, "__import__")):
         original = getattr(module, name)
@@ -103,8 +140,8 @@ def test_ten_thousand_malformed_files_are_clean_errors_and_execute_nothing(tmp_p
 
         monkeypatch.setattr(module, name, watched)
     monkeypatch.chdir(tmp_path)
-    sources = [rule.to_json() for rule in known_rules().values() if rule.kind != "any"]
-    sources.append(_network_rule().to_json())
+    sources = [*known_rules().values(), _network_rule(), *_state_rules()]
+    sources = [rule.to_json() for rule in sources if rule.kind != "any" and rule.format == form]
     generator = random.Random(20)
     path = tmp_path / "rule.json"
     n_refused = n_drawn = 0
@@ -125,6 +162,8 @@ def test_ten_thousand_malformed_files_are_clean_errors_and_execute_nothing(tmp_p
         else:  # some changes leave a sound rule, such as a lost citation
             numbers = [value for part in rule.pathways.values() for value in part.parameters.values()]
             assert all(math.isfinite(value) for value in numbers)
+            assert rule_from_json(rule.to_json()).hash == rule.hash
+            rule.latex(), canonical_form(rule)
     assert n_drawn < 2 * N_FUZZED
     assert executed == []
     assert list(tmp_path.iterdir()) == [path]

@@ -24,7 +24,7 @@ def emit_derivative(
     target = dialect("numba", "float64")
     body, value, adjoints = emit_partials(program, columns, arguments, target)
     places = {name: k for k, name in enumerate(arguments)}
-    places.update({name: len(arguments) + column for name, column in columns.items() if name not in places})
+    places.update({name: len(arguments) + column for name, column in columns.items()})
     written = {places[name]: adjoint for name, adjoint in adjoints.items()}
     for place in range(len(arguments) + n_parameters):
         body.append(f"partials[{place}] = {written.get(place, target.literal(0.0))}")

@@ -137,7 +137,8 @@ def emit_values(
         if operation == "number":
             names.append(f"({target.literal(operands[0])})")
             continue
-        if operation == "name" and operands[0] in arguments:
+        # A rule's own parameter hides an argument of its name, as in `Event.evaluate`.
+        if operation == "name" and operands[0] in arguments and operands[0] not in columns:
             names.append(operands[0])
             continue
         value = (

@@ -159,7 +159,7 @@ def check_fields(entry: Mapping[str, Any], needed: Collection[str], optional: Co
 def _bare(name: str, entry: object, parameters: Mapping[str, float], rate: bool, where: str) -> Trace:
     if name not in TRACES:
         raise RuleError(
-            f"{where}.traces: unknown trace {shorten(name)}; {on_offer(name, TRACES)}; "
+            f"{where}.traces: unknown trace {shorten(name)}; {on_offer(str(name), TRACES)}; "
             "one of another name is an object with 'of' and 'tau_s'"
         )
     if rate:

@@ -121,7 +121,7 @@ class Polynomial(TemplateFamily):
 
     def __init__(self, pathways: Sequence[str], eta: float = 0.1, std: float = 0.1, degree: int = 2) -> None:
         super().__init__(pathways)
-        if not isinstance(degree, int) or not 1 <= degree <= MAX_DEGREE:
+        if type(degree) is not int or not 1 <= degree <= MAX_DEGREE:
             raise RuleError(f"family {self.name}: degree is {degree!r}; a whole number from 1 to {MAX_DEGREE}")
         self.degree = degree
         self.eta, self.std = eta, std

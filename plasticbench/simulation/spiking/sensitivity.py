@@ -77,9 +77,6 @@ class SensitiveLifetime(Lifetime):
         self._recorded: list[PopulationRate | PopulationSpikes] = [
             *life.recordings_of(PopulationRate), *life.recordings_of(PopulationSpikes)
         ]  # fmt: skip
-            *life.recordings_of(PopulationRate),
-            *life.recordings_of(PopulationSpikes),
-        ]
 
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros((*shape, n_directions))
