@@ -81,7 +81,7 @@ def verify(
         "task_hash": task.spec_hash,
         **_examine(found, task, opened.catalogue, nonce, {} if reference_lives is None else reference_lives),
     }
-    return Verification(found, record, _append(found.folder, record))
+    return Verification(found, record, append_record(found.folder, record))
 
 
 def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:
@@ -259,7 +259,8 @@ def _nonce(entry: Entry) -> str:
     return stored["nonce"]
 
 
-def _append(folder: Path, record: dict[str, Any]) -> Path:
+def append_record(folder: Path, record: dict[str, Any]) -> Path:
+    """Publish a verification record under the next free number."""
     content = strict_json.pretty(record)
     for number in range(1, 10_000):
         path = folder / f"verification-{number:04d}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,10 @@ from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.spiking import kernel, steps
 from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, synaptic_states
 from plasticbench.simulation.spiking.lifetime import Events, Lifetime, numbers_of
+from plasticbench.simulation.spiking.log import with_more_room
 from plasticbench.simulation.spiking.neurons import state_views
 from plasticbench.simulation.spiking.state import index_type
-from plasticbench.simulation.spiking.wiring import Wiring
+from plasticbench.simulation.spiking.wiring import Wiring, draw_wiring
 from plasticbench.stepping.gather import gather, scaled
 
 _OWN_EVENTS = ("on_pre", "on_post")
@@ -33,6 +35,7 @@ class SteppedLife(Lifetime):
         for structure in brought.structure.pathways:
             _check(structure)
         super().__init__(life, wiring, brought.structure, numbers_of(brought, 0))
+        self._brought = brought
         network = life.spiking_network
         self.over = False
         self._state_events, self._addresses_of_states = self._bind_state_events()
@@ -58,6 +61,30 @@ class SteppedLife(Lifetime):
             found.append(compiled_events(states_only, tuple(sorted(post.neuron.readable)), dtype, index, False))
         on_pre, on_post = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
         return Events(on_pre, on_post, self.events.frame), found
+
+    def __reduce__(self) -> tuple:
+        """Copies and pickles are made anew and filled: compiled code refers to arrays by address."""
+        arrays = [array for part in self._changing() for array in part]
+        kept = {
+            "numbers": {name: getattr(self, name) for name in ("step", "status", "over")},
+            "weights": self._weights,
+            "modulation": self._modulation,
+        }
+        return _restored, (self.life, self._brought, arrays, kept)
+
+    def _changing(self) -> tuple:
+        """Every array that living changes."""
+        return self.neurons, self.ring, self.plastic, self.inputs, self.log, tuple(self.modulators)
+
+    def restore(self, arrays: list[np.ndarray], kept: dict[str, Any]) -> None:
+        """Take over another life's state; see `__reduce__`."""
+        while len(self.log.logged) < len(arrays[-1 - len(self.modulators) - 2]):
+            self.log = with_more_room(self.log)
+        for own, other in zip((a for part in self._changing() for a in part), arrays, strict=True):
+            own[...] = other
+        for name, value in kept["numbers"].items():
+            setattr(self, name, value)
+        self._weights, self._modulation = kept["weights"], kept["modulation"]
 
     # ------------------------------------------------------------ a step
 
@@ -144,6 +171,12 @@ class SteppedLife(Lifetime):
             decay = np.exp(-elapsed_s / self.taus_s[k].get(name, np.inf))
             seen[name] = np.zeros(room)
             seen[name][:n] = self.plastic.synaptic[places] * decay
+
+
+def _restored(life: Life, brought: RuleBatch, arrays: list[np.ndarray], kept: dict[str, Any]) -> SteppedLife:
+    made = SteppedLife(life, draw_wiring(life.spiking_network, life.seed), brought)
+    made.restore(arrays, kept)
+    return made
 
 
 def _check(structure: PathwayStructure) -> None:
