@@ -82,17 +82,17 @@ def describe_rule(rule: Rule) -> str:
         lines.append(f"\n{where}")
         lines += [_change_line(event, text) for event, text in events.items()] or ["  nothing changes"]
         given = rule.pathways[pathway]
-        lines += [f"  {memory.name:<8} {memory.text}" for memory in memories(given)]
+        lines += [f"  {memory.name:<12} {memory.text}" for memory in memories(given)]
         if given.parameters:
             listed = ", ".join(f"{name} = {value:g}" for name, value in given.parameters.items())
-            lines.append(f"  with     {listed}")
+            lines.append(f"  with         {listed}")
     return "\n".join(lines)
 
 
 def _change_line(key: str, text: str) -> str:
     """`key` as `Rule.equations` gives it: an event, or "event: state"."""
     event, _, state = key.partition(": ")
-    return f"  {event:<8} Δ{state or 'w'} = {text}"
+    return f"  {event:<12} Δ{state or 'w'} = {text}"
 
 
 def run_evaluate(arguments: Namespace) -> None:
