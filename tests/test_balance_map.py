@@ -5,8 +5,8 @@ from spiking_cases import doublet
 
 import plasticbench
 from plasticbench.envs.balance_map import AFFERENT_HZ
-from plasticbench.simulation.spiking.cpu_engine import kernel_of, lifetime_of
-from plasticbench.simulation.spiking.wiring import draw_wiring
+from plasticbench.networks.recordings import SpikeCounts
+from plasticbench.simulation.spiking.cpu_engine import run_cpu
 
 MINI = plasticbench.task("InhibitoryBalanceMini-v0")
 
@@ -60,11 +60,13 @@ def test_every_known_rule_has_a_place_or_none(rule):
 
 
 def test_afferents_fire_at_the_rate_that_the_map_assumes():
-    family = MINI.make_family("doublet")
-    batch = family.batch(family.initial(0)[None])
-    rates_hz = []
-    for life in MINI.draw(range(6), {"input_gain": 1.0, "w_init": 1.0}).lives:
-        lived = lifetime_of(life, draw_wiring(life.network, life.seed), batch, 0)
-        lived.advance(kernel_of(batch.structure).live, life.n_steps)
-        rates_hz.append(lived.snapshot().spike_counts["exc"].mean() / (life.n_steps * life.network.dt_s))
+    counted, rates_hz = SpikeCounts("exc", "scored"), []
+
+    def measure(recordings, lives):
+        phase = lives[0].phase("scored")
+        rates_hz.append(float(recordings[counted].mean()) / ((phase.stop - phase.start) * lives[0].dt_s))
+        return MINI.measure(recordings, lives)
+
+    ((_, batch),) = MINI.group("null")
+    run_cpu(MINI.draw(range(6), {"input_gain": 1.0, "w_init": 1.0}), batch, measure)
     assert sum(rates_hz) / len(rates_hz) == pytest.approx(AFFERENT_HZ, rel=0.05)

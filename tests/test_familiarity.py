@@ -15,9 +15,9 @@ MINI = plasticbench.task("ContinualFamiliarityMini-v0")
 @pytest.mark.parametrize("interval", OFFICIAL_INTERVALS)
 def test_the_stream_repeats_as_the_paper_says(interval):
     lives = MINI.draw(range(20), {"interval": interval})
-    familiar = lives.targets["familiar"] > 0
-    for s in range(20):
-        shown, items = lives.order[s], lives.inputs[s]
+    familiar = np.stack([life.targets["familiar"] for life in lives]) > 0
+    for s, life in enumerate(lives):
+        shown, items = life.presentations.order, life.presentations.items
         for t in np.flatnonzero(familiar[s]):
             assert shown[t] == shown[t - interval]
             assert not familiar[s, t - interval]

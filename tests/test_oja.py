@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import plasticbench
+from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.tasks.losses import angle_to_axis_deg, binary_cross_entropy, distance_to_axis, subspace_distance
 
 MINI = plasticbench.task("OjaMini-v0")
@@ -17,8 +18,8 @@ def test_ojas_rule_ends_at_weight_norm_one():
 
 
 def test_one_batch_step_of_ojas_rule_is_the_formula():
-    life = MINI.lifetimes([3])
-    x, w = life.lives.inputs[0], life.lives.w_init["ff"][0, 0]
+    life = lifetimes(MINI, [3])
+    x, w = life.first.presentations.items, life.first.w_init["ff"][0]
     life.advance(plasticbench.load_rule("oja")(life.observe()))
     y = x @ w
     expected = w + 0.1 * ((y[:, None] * x).mean(0) - (y**2).mean() * w)

@@ -10,6 +10,9 @@ import torch
 from scipy.stats import spearmanr
 
 import plasticbench
+from plasticbench.envs.stability import RATE
+from plasticbench.networks.recordings import Recordings
+from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.tasks.losses import rate_deviation
 
 FULL = plasticbench.task("StabilityIE-v0")
@@ -22,15 +25,16 @@ PUBLISHED = json.loads((Path(__file__).parent / "data" / "stability_ie.json").re
     [(9.0, 1 / 11), (9.5, 0.25 / 11.5), (11.0, 1 / 13), (5.0, 25 / 7), (1.0, 27.0), (99.0, 7921 / 101)],
 )
 def test_a_constant_rate_has_the_published_loss(rate_hz, loss):
-    life = FULL.draw([0], [{"training_s": 1.0}]).lives[0]
-    rates = torch.full((life.n_steps,), 70.0, dtype=torch.float64)
-    rates[-50_000:] = rate_hz
-    assert float(FULL._loss(rates, rates, life)) == pytest.approx(loss, rel=1e-12)
+    (life,) = FULL.draw([0], [{"training_s": 1.0}])
+    rates = torch.full((1, 1, 50_000), rate_hz, dtype=torch.float64)
+    recordings = Recordings({RATE: rates}, torch.tensor([[life.n_steps]]), torch.tensor([[False]]))
+    assert life.phase(RATE.phase).stop - life.phase(RATE.phase).start == 50_000
+    assert float(FULL.loss(recordings, [life])) == pytest.approx(loss, rel=1e-12)
     assert float(rate_deviation(torch.tensor(rate_hz), 10.0)) == pytest.approx(loss, rel=1e-5)
 
 
 def test_conditions_are_drawn_from_the_published_ranges():
-    drawn = FULL.draw(range(400)).conditions
+    drawn = [life.conditions for life in FULL.draw(range(400))]
     for name, low, high in (
         ("input_rate_hz", 1, 5),
         ("w_init", 0, 0.3),
@@ -41,7 +45,7 @@ def test_conditions_are_drawn_from_the_published_ranges():
         assert low <= values.min() < values.max() <= high
         centre = math.sqrt(low * high) if name == "w_max" else (low + high) / 2
         assert np.median(values) == pytest.approx(centre, abs=0.12 * (high - low))
-    assert drawn[3] == FULL.draw([3]).conditions[0]
+    assert drawn[3] == FULL.draw([3])[0].conditions
 
 
 @pytest.mark.parametrize("w_init", [0.0, 0.1, 0.15])
@@ -95,7 +99,7 @@ def test_frozen_references_of_spiking_tasks_are_what_this_code_measures(task_id)
 
 
 def test_every_synapse_is_in_the_recorded_distribution_of_weights():
-    life = MINI.shortened().lifetimes([0])
+    life = lifetimes(MINI.shortened(), [0])
     weights = life.weights["ie"]
     for name, w in (("start", 0.0), ("largest", 10.0)):
         life.advance({"ie": torch.full_like(weights, w)})

@@ -13,6 +13,7 @@ from registry_cases import TASKS, shortened, suited_rules
 import plasticbench
 from plasticbench.rules import known_rules
 from plasticbench.stepping.env import PlasticityEnv
+from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.stepping.vector_env import PlasticityVectorEnv
 
 SEEDS = (0, 1, 2**40 + 7)
@@ -66,7 +67,7 @@ def test_less_loss_is_a_better_score_and_nearly_all_of_it_lies_below_the_blind_l
 @pytest.mark.parametrize("task_id", TASKS)
 def test_the_null_rule_changes_no_weight_and_is_no_blow_up_by_itself(task_id):
     task = shortened(task_id)
-    life = task.lifetimes(SEEDS[:1])
+    life = lifetimes(task, SEEDS[:1])
     before = {name: w.clone() for name, w in life.weights.items()}
     observation = life.observe()
     life.advance(plasticbench.load_rule("null")(observation))
@@ -115,9 +116,8 @@ def test_stepping_with_a_rule_is_the_fused_run(task_id):
         rule = plasticbench.load_rule(name)
         total, info = step_through(env, rule, SEEDS[0], {"rule": rule})
         for engine in ("cpu", "torch"):
-            if engine in task.engines:
-                fused = float(task.losses(rule, SEEDS[:1], engine)[0, 0])
-                assert info["loss"] == pytest.approx(fused, rel=1e-5, abs=1e-9), (name, engine)
+            fused = float(task.losses(rule, SEEDS[:1], engine)[0, 0])
+            assert info["loss"] == pytest.approx(fused, rel=1e-5, abs=1e-9), (name, engine)
         assert -total == pytest.approx(info["loss"], rel=1e-9, abs=1e-12)
         assert info["score"] == pytest.approx(task.score(info["loss"]))
         assert info["status"] in ("ok", "blow-up")
@@ -181,12 +181,13 @@ def test_render_draws_a_picture(task_id):
 
 
 @pytest.mark.parametrize("task_id", TASKS)
-def test_python_policies_run_on_the_torch_engine(task_id):
+def test_python_policies_are_stepped(task_id):
     task = shortened(task_id)
     rule = plasticbench.load_rule(task.reference_rule)
     policy = task.losses(lambda observation: rule(observation), SEEDS[:1])
     assert float(policy[0, 0]) == pytest.approx(float(task.losses(rule, SEEDS[:1], "torch")[0, 0]), rel=1e-5, abs=1e-9)
-    with pytest.raises(plasticbench.RuleError, match="torch engine"):
+    assert task.losses(lambda observation: rule(observation), SEEDS[:1], "torch").equal(policy)
+    with pytest.raises(plasticbench.PlasticbenchError, match="policies"):
         task.losses(lambda observation: {}, SEEDS[:1], engine="cpu")
 
 
@@ -201,7 +202,7 @@ def test_frozen_references_are_what_this_code_measures(task_id):
 def test_unknown_tasks_and_engines_are_named_with_what_there_is():
     with pytest.raises(plasticbench.PlasticbenchError, match="OjaMini-v0"):
         plasticbench.task("OjaMin-v0")
-    with pytest.raises(plasticbench.PlasticbenchError, match="cpu, torch"):
+    with pytest.raises(plasticbench.PlasticbenchError, match="cpu, stepping, torch"):
         plasticbench.task("OjaMini-v0").losses("oja", [0], engine="abacus")
 
 
@@ -222,7 +223,7 @@ def test_gradients_are_finite_and_equal_finite_differences(task_id):
     """Of every known rule's parameters, in float64: torch's gradient against differences of the cpu engine."""
     task = shortened(task_id)
     for rule in suited_rules(task_id):
-        for _, batch in task._group(rule):
+        for _, batch in task.group(rule):
             leaves = tuple(p.clone().requires_grad_(True) for p in batch.parameters)
             outcome = task.run(dataclasses.replace(batch, parameters=leaves), SEEDS[:1], "torch", metrics=False)
             if not outcome.losses.requires_grad or bool(outcome.blown_up.any()):

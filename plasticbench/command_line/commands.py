@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import statistics
 import sys
 from argparse import Namespace
@@ -134,7 +135,10 @@ def describe_result(result: Result) -> str:
         f"  loss   {result.loss:.5g}   ({compared})",
         f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
     ]
-    lines += [f"  {name}  {sum(values) / n:.5g} (mean)" for name, values in result.metrics.items()]
+    for name, values in result.metrics.items():
+        defined = [value for value in values if math.isfinite(value)]
+        told = f"{statistics.fmean(defined):.5g} (mean)" if defined else "undefined"
+        lines.append(f"  {name}  {told}" + (f" of {len(defined)} lifetimes" if 0 < len(defined) < n else ""))
     lines.append(
         f"  {result.simulated_s:.6g} simulated s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling"
     )

@@ -38,7 +38,7 @@ class Result:
     seeds: tuple[int, ...]
     losses: tuple[float, ...]
     statuses: tuple[str, ...]
-    metrics: dict[str, tuple[float, ...]]
+    metrics: dict[str, tuple[float, ...]]  # NaN, null in files, where one is undefined
     simulated_s: float
     wall_s: float
     compile_s: float
@@ -92,7 +92,9 @@ class Result:
             "loss": self.loss,
             "score": self.score,
             "score_interval": list(self.score_interval),
-            "metrics": {name: list(values) for name, values in self.metrics.items()},
+            "metrics": {
+                name: [x if math.isfinite(x) else None for x in values] for name, values in self.metrics.items()
+            },
             "simulated_s": self.simulated_s,
             "wall_s": self.wall_s,
             "compile_s": self.compile_s,
@@ -122,7 +124,10 @@ class Result:
             seeds=tuple(data["seeds"]),
             losses=tuple(float(x) for x in data["losses"]),
             statuses=tuple(data["statuses"]),
-            metrics={name: tuple(values) for name, values in data["metrics"].items()},
+            metrics={
+                name: tuple(math.nan if x is None else float(x) for x in values)
+                for name, values in data["metrics"].items()
+            },
             simulated_s=float(data["simulated_s"]),
             wall_s=float(data["wall_s"]),
             compile_s=float(data["compile_s"]),

@@ -16,6 +16,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.language.vocabulary import on_offer
 from plasticbench.networks.life import Life
 from plasticbench.networks.recordings import Recordings
+from plasticbench.rules import RuleBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,6 +105,8 @@ def find_engine(name: str, lives: Sequence[Life], rules: Any, options: EngineOpt
                 return engine
             reasons.append(f"{engine.name}: {reason}")
         raise PlasticbenchError(f"engine: none can run this ({'; '.join(reasons)})")
+    if name == "torch" and not isinstance(rules, RuleBatch):
+        name = "stepping"  # a policy sees and gives torch tensors
     if name not in _ENGINES:
         raise PlasticbenchError(f"engine: unknown {name!r}; {on_offer(name, (AUTO, *_ENGINES))}")
     engine = _instance(_ENGINES[name])

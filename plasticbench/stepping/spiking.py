@@ -115,7 +115,13 @@ class SpikingLifetimes:
             offered = ", ".join(self.first.plastic_names)
             raise PlasticbenchError(f"action.{name}: no such plastic pathway; {self.task.id} has {offered}")
         shape = (len(self._each), self._each[0].capacity[name])
-        values = torch.as_tensor(delta).detach().cpu().numpy()
+        given = torch.as_tensor(delta)
+        if given.requires_grad:
+            raise PlasticbenchError(
+                f"action.{name}: carries a gradient, which stepped spiking lifetimes do not pass on; step under "
+                "torch.no_grad(), or take losses of a rule, whose gradient the torch engine gives"
+            )
+        values = given.cpu().numpy()
         try:
             return np.broadcast_to(values, shape)
         except ValueError:
