@@ -140,13 +140,17 @@ def test_a_population_is_run_in_parts_unless_a_gradient_is_wanted(monkeypatch):
 
 
 def test_overlapping_calls_leave_the_number_of_torch_threads_as_it_was():
-    before = torch.get_num_threads()
+    before, seen = torch.get_num_threads(), []
     inside, leave = threading.Barrier(2), threading.Event()
 
     def other():
         with one_torch_thread():
             inside.wait()
             leave.wait()
+        seen.append(torch.get_num_threads())
+
+    def later():
+        seen.append(torch.get_num_threads())
 
     thread = threading.Thread(target=other)
     with one_torch_thread():
@@ -154,7 +158,10 @@ def test_overlapping_calls_leave_the_number_of_torch_threads_as_it_was():
         inside.wait()
     leave.set()
     thread.join()
-    assert torch.get_num_threads() == before
+    newcomer = threading.Thread(target=later)
+    newcomer.start()
+    newcomer.join()
+    assert [torch.get_num_threads(), *seen] == [before] * 3
 
 
 def test_machine_code_is_kept_under_the_hash_of_everything_that_is_compiled_in():

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_blocks = {"open": 0, "before": 1}  # of the process, as the setting itself is
+_process = {"open": 0, "before": 1}  # blocks that are open, and what the setting was before the first
+_own = threading.local()  # how many blocks this thread is in: the setting is each thread's own
 
 
 def default_threads() -> int:
@@ -22,18 +23,25 @@ def default_threads() -> int:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Run the block with one intra-operation thread; the last of overlapping blocks restores the caller's setting."""
+    """Run the block with one intra-operation thread, then restore what was before; blocks may overlap and nest.
+
+    A thread that first uses torch while another is in such a block starts with one, so what was before is remembered
+    for the process.
+    """
     import torch
 
+    depth = getattr(_own, "depth", 0)
     with _lock:
-        if _blocks["open"] == 0:
-            _blocks["before"] = torch.get_num_threads()
-            torch.set_num_threads(1)
-        _blocks["open"] += 1
+        if _process["open"] == 0:
+            _process["before"] = torch.get_num_threads()
+        _process["open"] += 1
+    _own.depth = depth + 1
+    torch.set_num_threads(1)
     try:
         yield
     finally:
+        _own.depth = depth
         with _lock:
-            _blocks["open"] -= 1
-            if _blocks["open"] == 0:
-                torch.set_num_threads(_blocks["before"])
+            _process["open"] -= 1
+            if depth == 0:
+                torch.set_num_threads(_process["before"])

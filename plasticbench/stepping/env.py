@@ -149,7 +149,7 @@ def check_options(options: dict[str, Any] | None) -> dict[str, Any]:
 def final_info(task: Any, life: Any, index: int) -> dict[str, Any]:
     """What the last step of a lifetime reports."""
     outcome = life.outcome()
-    loss = float(outcome.losses[0, index])
+    loss = float(outcome.losses[0, index].detach())
     return {
         "loss": loss,
         "score": task.score(loss),
