@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import JsonError
+from plasticbench.schema_errors import Problem
 
-from . import strict_json
-from .atomic import incoming_folder, publish_folder, sweep
 from .board import open_board
 from .catalogue import Catalogue
 from .entry import entry_slug, task_slug
-from .intake import MAX_RESULT_BYTES, stage
-from .schema import Problem
+from .incoming import incoming_folder, publish_folder, sweep
+from .intake import read_result, stage
 
 
 class SubmissionError(PlasticbenchError):
@@ -59,9 +59,9 @@ def submit(
     named = [name.strip() for name in listed if name.strip()]
     about = {**({"authors": named} if named else {}), **(about or {})}
     try:
-        result = strict_json.read(path, MAX_RESULT_BYTES)
-    except strict_json.JsonError as error:
-        raise PlasticbenchError(f"result: {path} {error}") from None
+        result = read_result(path)
+    except JsonError as error:
+        raise PlasticbenchError(f"result: {path}: {error}") from None
     with incoming_folder(board.writable) as folder:
         sweep(board.writable)
         problems = stage(result, path.parent, folder, board.catalogue, about)

@@ -104,4 +104,4 @@ def test_a_broken_entry_is_named_and_hides_nothing_else(tmp_path, catalogue):
     (broken.folder / "entry.json").write_text("{")
     text = board_table(open_board(tmp_path / "board", catalogue))
     assert "good" in text
-    assert f"{broken.name}: entry.json: is not JSON" in text
+    assert f"{broken.name}: entry.json: not JSON" in text
