@@ -80,7 +80,7 @@ def _problems(error: Any, whole: str) -> Iterator[Problem]:
     place = ""
     for part in error.absolute_path:
         name = f"[{part}]" if isinstance(part, int) else shorten(part)[1:-1]
-        place += name if name[0] == "[" or not place else f".{name}"
+        place += name if isinstance(part, int) or not place else f".{name}"
     place = place or whole
     wanted, found = error.validator_value, error.instance
     if error.validator == "required":
@@ -91,34 +91,32 @@ def _problems(error: Any, whole: str) -> Iterator[Problem]:
         for name in (name for name in found if name not in known):
             yield Problem(place, f"unknown field {shorten(name)}; known: {', '.join(known)}")
     else:
-        yield Problem(place, f"found {shorten(found)}, {_remedy(str(error.validator), wanted, found, error.schema)}")
+        yield Problem(place, _sentence(str(error.validator), wanted, found, error.schema))
 
 
-def _remedy(keyword: str, wanted: Any, found: Any, schema: Any) -> str:
-    size = f"{len(found):,}" if isinstance(found, str | list | dict) else ""
-    unit = "characters" if isinstance(found, str) else "entries"
+def _sentence(keyword: str, wanted: Any, found: Any, schema: Any) -> str:
+    shown, unit = shorten(found), "characters" if isinstance(found, str) else "entries"
     match keyword:
         case "type":
-            return f"expected {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+            return f"found {shown}, expected {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
         case "const":
-            return f"expected {wanted!r}"
+            return f"found {shown}, expected {wanted!r}"
         case "enum":
-            return f"expected one of {', '.join(map(str, wanted))}"
+            return f"found {shown}, expected {' or '.join(map(repr, wanted))}"
         case "pattern":
-            return f"which does not have the form {wanted}"
+            return f"{shown} does not have the form {wanted}"
         case "minItems" | "minLength" | "minProperties":
-            empty = "is empty: " if not found else ""
-            return f"{empty}{size} {unit}, at least {wanted} expected; add some"
+            return f"{shown} {f'has fewer than {wanted} {unit}' if found else 'is empty'}; add some"
         case "maxItems" | "maxLength" | "maxProperties":
-            return f"{size} {unit}, at most {wanted:,} accepted; remove some"
+            return f"{shown} has more than {wanted:,} {unit}; remove some"
         case "minimum":
-            return f"at least {wanted} expected"
+            return f"{shown} is below {wanted}; raise it"
         case "maximum":
-            return f"at most {wanted} accepted"
+            return f"{shown} exceeds {wanted}; lower it"
         case "uniqueItems":
-            return "a value twice; keep one"
+            return f"{shown} has a value twice; keep one"
         case "oneOf":
             told = f" ({schema['description']})" if "description" in schema else ""
-            return f"neither, or more than one, of its forms{told}; write exactly one"
+            return f"{shown} has none, or more than one, of its forms{told}; write exactly one"
         case _:
-            return f"which violates {keyword}: {shorten(wanted)}"
+            return f"{shown} violates {keyword} {shorten(wanted)}"

@@ -258,10 +258,14 @@ def test_creating_never_replaces(tmp_path):
     assert listing(tmp_path) == ["a"]
 
 
-def test_the_user_s_folders_follow_the_platform(monkeypatch, tmp_path):
+def test_the_user_s_folders_follow_the_environment_then_the_platform(monkeypatch, tmp_path):
+    for name in ("PLASTICBENCH_BOARD", "PLASTICBENCH_CACHE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if sys.platform.startswith("linux"):
-        assert user_folder("data") == tmp_path / "data" / "plasticbench"
+        assert user_folder("board") == tmp_path / "data" / "plasticbench" / "board"
         assert user_folder("cache") == tmp_path / "cache" / "plasticbench"
-    assert user_folder("data") != user_folder("cache")
+    monkeypatch.setenv("PLASTICBENCH_BOARD", "~/mine")
+    assert user_folder("board").parts[-1] == "mine"
+    assert user_folder("board").is_absolute()
