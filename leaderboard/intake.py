@@ -13,6 +13,7 @@ from plasticbench.files import JsonError, check_values, parse_json, read_bytes, 
 from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue, installed
+from .duplicates import duplicate_problems
 from .entry import ENTRY_FILE, FORMAT, LIMITS, RULE_FILE
 from .incoming import INCOMING
 from .json_text import pretty
@@ -43,11 +44,13 @@ def validate_path(path: str | Path, *, submission: bool = False, catalogue: Cata
         return contained(lambda: _result_problems(path, catalogue))
     if any(inner.is_file() for inner in path.iterdir()):
         return entry_problems(path, submission=submission, catalogue=catalogue)
-    return [
+    entries = list(entry_folders(path))
+    problems = [
         Problem(f"{name}: {problem.path}", problem.message)
-        for name, folder in entry_folders(path)
+        for name, folder in entries
         for problem in entry_problems(folder, submission=submission, catalogue=catalogue)
     ]
+    return problems + contained(lambda: list(duplicate_problems(entries, catalogue)))
 
 
 def _result_problems(path: Path, catalogue: Catalogue) -> list[Problem]:

@@ -86,7 +86,7 @@ def _entry_problems(folder: Path, submission: bool, catalogue: Catalogue) -> Ite
     rule = None
     if not unreadable and (folder / RULE_FILE).exists():
         try:
-            rule = catalogue.load_rule(folder / RULE_FILE)
+            rule = catalogue.rule_from_json(read_data(folder / RULE_FILE), folder)
         except PlasticbenchError as error:
             yield Problem(RULE_FILE, str(error))
     broken = list(_unreadable(folder, ENTRY_FILE))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from plasticbench.errors import PlasticbenchError
 from plasticbench.files import parse_json
 from plasticbench.rules import Network, NetworkShape, PathwayRule, Rule, RuleError, known_rules, load_rule
 from plasticbench.rules.codec import MAX_FILE_BYTES, rule_from_json

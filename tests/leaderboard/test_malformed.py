@@ -139,7 +139,7 @@ MALFORMED = {
     "name traversal": (put("rule", value="../../.ssh/key"), "rule", "does not have the form"),
     "script in name": (put("rule", value="<script>alert(1)</script>"), "rule", "does not have the form"),
     "no authors": (put("provenance", "authors", value=[]), "provenance.authors", "is empty"),
-    "endless author": (put("provenance", "authors", value=["x" * 1000]), "provenance.authors[0]", "more than 200 characters"),
+    "endless author": (put("provenance", "authors", value=["x" * 1000]), "provenance.authors[0]", "more than 200"),
     "negative cost": (put("provenance", "cost", value={"lifetimes": -5}), "provenance.cost.lifetimes", "is below 0"),
     "trained on official seeds": (
         put("provenance", "training_seeds", value=[3, 1_000_000]), "provenance.training_seeds", "official seed 1000000",
