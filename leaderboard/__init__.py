@@ -1,11 +1,12 @@
 """The leaderboard: entries as data, verified by re-simulation, ranked with their uncertainty."""
 
+from plasticbench.schema_errors import Problem
+
 from .board import Board, open_board
 from .catalogue import Catalogue, Measurement, installed
 from .entry import Entry
 from .errata import verify_all
 from .intake import validate_path
-from .schema import Problem
 from .standings import place_of
 from .submission import DuplicateEntry, SubmissionError, submit
 from .tables import board_json, board_table

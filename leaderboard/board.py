@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import user_folder
+from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue, installed
 from .entry import ENTRY_FILE, Entry, read_entry
@@ -24,16 +24,7 @@ def bundled_folder() -> Path:
 
 def own_folder() -> Path:
     """The user's board: PLASTICBENCH_BOARD, or a folder where the platform keeps a user's data."""
-    named = os.environ.get("PLASTICBENCH_BOARD")
-    if named:
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Application Support")
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "plasticbench" / "board"
+    return user_folder("board")
 
 
 @dataclass(frozen=True)
@@ -64,10 +55,13 @@ class Board:
         broken: dict[str, str] = {}
         for name, folder in self._folders():
             problems = entry_problems(folder, catalogue=self.catalogue)
+            try:
+                if not problems:
+                    entries[name] = read_entry(folder)
+            except (PlasticbenchError, OSError) as error:  # it changed since it was checked
+                problems = [Problem("(entry)", str(error))]
             if problems:
                 broken[name] = str(problems[0])
-                continue
-            entries[name] = read_entry(folder)
         return tuple(entries[name] for name in sorted(entries)), broken
 
     def _folders(self) -> Iterator[tuple[str, Path]]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue
-from .schema import Problem
 
 TOLERANCE = 1e-9  # relative: room for another order of summation, none for an edit
 

@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import strict_json
+from plasticbench.files import JsonLimits, parse_json, read_bytes
+
+from .json_text import canonical, digest
 
 FORMAT = "plasticbench/entry@1"
 ENTRY_FILE = "entry.json"
@@ -30,6 +32,8 @@ NONCE_FILE = "nonce.json"
 SUBMITTED_FILES = (ENTRY_FILE, RULE_FILE, ARRAYS_FILE)
 MAX_BYTES = {ENTRY_FILE: 4_000_000, RULE_FILE: 1_000_000, ARRAYS_FILE: 16_000_000, NONCE_FILE: 1_000}
 MAX_RECORD_BYTES = 8_000_000
+LIMITS = JsonLimits(max_depth=16, max_keys=2_000, max_items=10_000)
+RECORD_LIMITS = JsonLimits(max_depth=16, max_items=200_000)  # many fresh lifetimes
 RECORD_NAME = re.compile(r"^verification-\d{4}\.json$")
 TASK_ID = re.compile(r"^plasticbench/([A-Za-z0-9]+-v[0-9]+)$")
 
@@ -103,6 +107,11 @@ class Entry:
         return np.asarray(source["losses"], dtype=float), list(source["statuses"])
 
 
+def read_data(path: Path, limits: JsonLimits = LIMITS) -> Any:
+    """The value of one of an entry's JSON files; JsonError (a PlasticbenchError) says what is wrong with it."""
+    return parse_json(read_bytes(path, MAX_BYTES.get(path.name, MAX_RECORD_BYTES), plain=True), limits)
+
+
 def hash_of_folder(folder: Path) -> str:
     """The hash of the submitted files: of their values, so that white space in the JSON does not count."""
     parts = []
@@ -110,11 +119,9 @@ def hash_of_folder(folder: Path) -> str:
         path = folder / name
         if name == ARRAYS_FILE and not path.exists():
             continue
-        content = strict_json.read_bytes(path, MAX_BYTES[name])
-        if name.endswith(".json"):
-            content = strict_json.canonical(strict_json.parse(content))
-        parts.append(content)
-    return strict_json.digest(*parts)
+        content = read_bytes(path, MAX_BYTES[name], plain=True)
+        parts.append(canonical(parse_json(content, LIMITS)) if name.endswith(".json") else content)
+    return digest(*parts)
 
 
 def read_entry(folder: Path) -> Entry:
@@ -122,8 +129,8 @@ def read_entry(folder: Path) -> Entry:
     names = sorted(path.name for path in folder.iterdir() if RECORD_NAME.match(path.name))
     return Entry(
         folder=folder,
-        data=strict_json.read(folder / ENTRY_FILE, MAX_BYTES[ENTRY_FILE]),
-        rule=strict_json.read(folder / RULE_FILE, MAX_BYTES[RULE_FILE]),
+        data=read_data(folder / ENTRY_FILE),
+        rule=read_data(folder / RULE_FILE),
         hash=hash_of_folder(folder),
-        records=tuple(strict_json.read(folder / name, MAX_RECORD_BYTES) for name in names),
+        records=tuple(read_data(folder / name, RECORD_LIMITS) for name in names),
     )

@@ -6,16 +6,16 @@ back (or not) with a new record; the claim and the older records stay as they we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 
 from .board import Board, open_board
-from .entry import Entry, read_entry
-from .text_table import text_table
+from .entry import Entry, read_entry, task_slug
+from .text_table import broken_text, text_table
 from .verification import verify
 
 
@@ -41,8 +41,8 @@ def verify_all(
     """Verify every entry that has no verdict under its task's current hash; `everything`: the others too.
 
     `task_ids` chooses tasks (default all).
-    An entry that cannot be run is reported with its error and does not stop the others. `progress` is called with
-    (number done, number in all, name of the next entry).
+    An entry that is broken or cannot be run is reported with its error and does not stop the others. `progress` is
+    called with (number done, number in all, name of the next entry).
     """
     opened = board if isinstance(board, Board) else open_board(board)
     hashes = {task_id: task.spec_hash for task_id, task in opened.catalogue.tasks.items()}
@@ -58,7 +58,9 @@ def verify_all(
         if progress is not None:
             progress(number, len(due), entry.name)
         changes.append(_verified_again(entry, opened, hashes[entry.task_id], lives))
-    return Errata(tuple(changes))
+    chosen = {task_slug(task_id) for task_id in task_ids}
+    broken = {name: why for name, why in opened.broken.items() if not chosen or name.split("/")[0] in chosen}
+    return Errata(tuple(changes), broken)
 
 
 def _verified_again(
@@ -68,22 +70,24 @@ def _verified_again(
     state, loss = entry.state(task_hash), sum(before) / len(before)
     try:
         reason = verify(entry, board, reference_lives=reference_lives).reason
+        after = read_entry(entry.folder)
     except PlasticbenchError as error:
         return Change(entry.name, state, state, loss, None, str(error))
-    after = read_entry(entry.folder)
+    except Exception as error:  # a stranger's rule that breaks an engine must not keep the others from their verdict
+        return Change(entry.name, state, state, loss, None, f"{type(error).__name__}: {error}")
     return Change(entry.name, state, after.state(task_hash), loss, float(after.measured(task_hash)[0].mean()), reason)
 
 
 @dataclass(frozen=True)
 class Errata:
-    """What `verify_all` changed; as text, a table of before and after."""
+    """What `verify_all` changed, and what it could not read; as text, a table of before and after."""
 
     changes: tuple[Change, ...]
+    broken: Mapping[str, str] = field(default_factory=dict)  # name -> first problem
 
     def __str__(self) -> str:
-        if not self.changes:
-            return "every entry has a verdict under its task's current version"
-        return errata_table(self.changes)
+        told = errata_table(self.changes) if self.changes else "every entry has a verdict under its task's version"
+        return told + broken_text(self.broken)
 
 
 def errata_table(changes: Sequence[Change]) -> str:

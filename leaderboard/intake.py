@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import JsonError, check_values, parse_json, read_bytes, write_bytes
+from plasticbench.schema_errors import Problem
 
-from . import strict_json
-from .atomic import INCOMING, write_synced
 from .catalogue import Catalogue, installed
-from .entry import ENTRY_FILE, FORMAT, RULE_FILE
-from .schema import Problem, schema_problems
-from .validation import entry_folders, entry_problems
+from .duplicates import duplicate_problems
+from .entry import ENTRY_FILE, FORMAT, LIMITS, RULE_FILE
+from .incoming import INCOMING
+from .json_text import pretty
+from .schema import schema_problems
+from .validation import contained, entry_folders, entry_problems, json_problem
 
 RESULT_FORMAT = "plasticbench/result@1"
 MAX_RESULT_BYTES = 5_000_000
@@ -38,23 +41,30 @@ def validate_path(path: str | Path, *, submission: bool = False, catalogue: Cata
     if path.is_file() and path.name == ENTRY_FILE and not path.is_symlink():
         path = path.parent
     if not path.is_dir():
-        return _result_problems(path, catalogue)
+        return contained(lambda: _result_problems(path, catalogue))
     if any(inner.is_file() for inner in path.iterdir()):
         return entry_problems(path, submission=submission, catalogue=catalogue)
-    return [
+    entries = list(entry_folders(path))
+    problems = [
         Problem(f"{name}: {problem.path}", problem.message)
-        for name, folder in entry_folders(path)
+        for name, folder in entries
         for problem in entry_problems(folder, submission=submission, catalogue=catalogue)
     ]
+    return problems + contained(lambda: list(duplicate_problems(entries, catalogue)))
 
 
 def _result_problems(path: Path, catalogue: Catalogue) -> list[Problem]:
     try:
-        result = strict_json.read(path, MAX_RESULT_BYTES)
-    except strict_json.JsonError as error:
-        return [Problem(path.name, str(error))]
+        result = read_result(path)
+    except JsonError as error:
+        return [Problem(error.field or path.name, error.reason)]
     with tempfile.TemporaryDirectory(prefix=INCOMING) as folder:
         return stage(result, path.parent, Path(folder), catalogue)
+
+
+def read_result(path: Path) -> Any:
+    """The value of a result file; JsonError says what is wrong with it."""
+    return parse_json(read_bytes(path, MAX_RESULT_BYTES, plain=True), LIMITS)
 
 
 def stage(
@@ -77,14 +87,14 @@ def stage(
     except PlasticbenchError as error:
         problems.append(Problem("rule", str(error)))
     data = entry_data(result, about)
-    unprintable = [
-        Problem(path, f"is {value}, a finite number wanted")
-        for path, value in strict_json.walk(data)
-        if isinstance(value, float) and value - value != 0.0
-    ]
-    if unprintable:
-        return sorted({*problems, *unprintable, *schema_problems("entry", data)})
-    write_synced(folder / ENTRY_FILE, strict_json.pretty(data))
+    wrong = list(schema_problems("entry", data))
+    try:
+        check_values(data, LIMITS)  # what `about` brings was in no file
+    except JsonError as error:
+        wrong.append(json_problem(error, ENTRY_FILE))
+    if wrong:
+        return sorted({*problems, *wrong})
+    write_bytes(folder / ENTRY_FILE, pretty(data))
     found = entry_problems(folder, submission=True, catalogue=catalogue)
     if problems:  # the rule's own error says more than that its file is missing
         found = [problem for problem in found if problem.path != RULE_FILE]

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import JsonError
+from plasticbench.schema_errors import Problem
 
-from . import strict_json
-from .atomic import incoming_folder, publish_folder, sweep
 from .board import open_board
 from .catalogue import Catalogue
-from .entry import entry_slug, task_slug
-from .intake import MAX_RESULT_BYTES, stage
-from .schema import Problem
+from .duplicates import twin
+from .entry import RULE_FILE, entry_slug, task_slug
+from .incoming import incoming_folder, publish_folder, sweep
+from .intake import read_result, stage
+from .validation import entry_folders
 
 
 class SubmissionError(PlasticbenchError):
@@ -32,11 +34,11 @@ class SubmissionError(PlasticbenchError):
 
 
 class DuplicateEntry(PlasticbenchError):  # noqa: N818  (says what is, not what failed)
-    """The rule is on the board for this task already; `path` is its entry."""
+    """The rule is on the board for this task already, under this or another name; `path` is its entry."""
 
     def __init__(self, path: Path):
         self.path = path
-        super().__init__(f"entry: this rule is on the board for this task already: {path}")
+        super().__init__(f"entry: this rule, or one that does the same, is on the board for this task already: {path}")
 
 
 def submit(
@@ -59,18 +61,20 @@ def submit(
     named = [name.strip() for name in listed if name.strip()]
     about = {**({"authors": named} if named else {}), **(about or {})}
     try:
-        result = strict_json.read(path, MAX_RESULT_BYTES)
-    except strict_json.JsonError as error:
-        raise PlasticbenchError(f"result: {path} {error}") from None
+        result = read_result(path)
+    except JsonError as error:
+        raise PlasticbenchError(f"result: {path}: {error}") from None
     with incoming_folder(board.writable) as folder:
         sweep(board.writable)
         problems = stage(result, path.parent, folder, board.catalogue, about)
         if problems:
             raise SubmissionError(str(path), problems)
         task, slug = task_slug(result["task"]), entry_slug(result["rule"]["name"], result["rule_hash"])
-        for existing in (own / task / slug for own in board.folders):
-            if existing.exists():
-                raise DuplicateEntry(existing)
+        others = [path for own in board.folders for _, path in entry_folders(own) if path.parent.name == task]
+        rule = board.catalogue.load_rule(folder / RULE_FILE)
+        existing = twin(rule, board.catalogue.task(result["task"]), others, board.catalogue)
+        if existing is not None:
+            raise DuplicateEntry(existing)
         target = board.writable / task / slug
         target.parent.mkdir(exist_ok=True)
         try:

@@ -14,19 +14,19 @@ from .standings import (
     track_standings,
     tracks,
 )
-from .text_table import text_table
+from .text_table import broken_text, text_table
 
 
 def board_table(board: Board | str | Path | None = None, task_id: str | None = None) -> str:
     """The ranking of one task, or of every task that has entries and of every track."""
     opened = board if isinstance(board, Board) else open_board(board)
     if task_id is not None:
-        return _task_text(task_standings(opened, task_id)) + _broken_text(opened)
+        return _task_text(task_standings(opened, task_id)) + broken_text(opened.broken)
     tables = {i: task_standings(opened, i) for i in opened.catalogue.tasks}
     parts = [_task_text(table) for table in tables.values() if table.ranked or table.unranked]
     for track in tracks(opened):
         parts += _track_text(track_standings(opened, track, tables))
-    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + _broken_text(opened)
+    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + broken_text(opened.broken)
 
 
 def _task_text(table: TaskStandings) -> str:
@@ -96,11 +96,6 @@ def _track_text(table: TrackStandings) -> list[str]:
     ]
     title = f"track {table.track}: mean score over its {len(table.tasks)} tasks, of the rules that lived through all"
     return [title + "\n" + text_table(("rank", "group", "rule", "score", "95 %"), cells)]
-
-
-def _broken_text(board: Board) -> str:
-    lines = [f"  {name}: {problem}" for name, problem in sorted(board.broken.items())]
-    return "\n\nnot shown, broken:\n" + "\n".join(lines) if lines else ""
 
 
 def board_json(board: Board | str | Path | None = None, task_id: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -19,6 +19,12 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return "  ".join(aligned).rstrip()
 
     return "\n".join([line(header), line(["-" * width for width in widths]), *map(line, rows)])
+
+
+def broken_text(broken: Mapping[str, str]) -> str:
+    """Entries that cannot be shown, name -> first problem, below a table; empty where there are none."""
+    lines = [f"  {name}: {problem}" for name, problem in sorted(broken.items())]
+    return "\n\nnot shown, broken:\n" + "\n".join(lines) if lines else ""
 
 
 def _looks_numeric(cell: str) -> bool:

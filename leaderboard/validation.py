@@ -1,34 +1,38 @@
 """What may be on the board: every check of a submission, all problems at once, nothing executed.
 
 `submit`, the command `validate` and CI run this same code. A rule is read by the whitelisting rule parser,
-arrays by safetensors, everything else by a bounded JSON reader; a pickle is refused by its first bytes.
+arrays by safetensors, everything else by a bounded JSON reader; a pickle is refused by its first bytes. Whatever is
+in an entry, checking it ends in a list of problems, so that one entry takes no other from the board.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import JsonError, JsonLimits, read_bytes
+from plasticbench.schema_errors import Problem, printable
 
-from . import strict_json
 from .catalogue import Catalogue, installed
 from .checks import claim_problems
 from .entry import (
     ARRAYS_FILE,
     ENTRY_FILE,
+    LIMITS,
     MAX_BYTES,
-    MAX_RECORD_BYTES,
     NONCE_FILE,
+    RECORD_LIMITS,
     RECORD_NAME,
     RULE_FILE,
     entry_slug,
     hash_of_folder,
+    read_data,
     task_slug,
 )
-from .schema import Problem, schema_problems
+from .schema import schema_problems
 
 MAX_FILES = 200  # in one entry's folder
 
@@ -39,19 +43,37 @@ def entry_problems(folder: Path, *, submission: bool = False, catalogue: Catalog
     `submission` adds what only a new entry must fulfil: the task's current hash, and no verification files
     (these are added after it is accepted).
     """
-    return sorted(set(_entry_problems(Path(folder), submission, catalogue or installed())))
+    catalogue = catalogue or installed()
+    return contained(lambda: sorted(set(_entry_problems(Path(folder), submission, catalogue))))
+
+
+def contained(check: Callable[[], list[Problem]]) -> list[Problem]:
+    """The problems that a check of a stranger's data finds; where it breaks on them, that is the problem."""
+    try:
+        return check()
+    except RecursionError:
+        return [Problem("(entry)", "is nested too deeply to be read")]
+    except Exception as error:  # a defect of ours must not take the other entries from the board
+        return [Problem("(entry)", f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}")]
 
 
 def entry_folders(board: Path) -> Iterator[tuple[str, Path]]:
     """(<task>/<slug>, folder) of every entry on a board, sorted; hidden names (unfinished work) are skipped."""
     if not board.is_dir():
         return
-    for task in sorted(board.iterdir()):
-        if not task.is_dir() or task.name.startswith((".", "_")):
-            continue
-        for folder in sorted(task.iterdir()):
-            if not folder.name.startswith("."):
-                yield f"{task.name}/{folder.name}", folder
+    for task in _listed(board):
+        if task.is_dir() and not task.name.startswith("_"):
+            try:
+                folders = _listed(task)
+            except OSError:
+                yield printable(task.name), task  # its problem will be said like an entry's
+                continue
+            for folder in folders:
+                yield printable(f"{task.name}/{folder.name}"), folder
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _entry_problems(folder: Path, submission: bool, catalogue: Catalogue) -> Iterator[Problem]:
@@ -59,27 +81,24 @@ def _entry_problems(folder: Path, submission: bool, catalogue: Catalogue) -> Ite
         yield Problem(folder.name, "is not a folder; an entry is a folder of data")
         return
     yield from _listing_problems(folder, submission)
-    data, problems = _read(folder, ENTRY_FILE)
-    yield from problems
-    rule_data, problems = _read(folder, RULE_FILE)
-    yield from problems
-    arrays_problems = list(_arrays_problems(folder / ARRAYS_FILE))
-    yield from arrays_problems
+    unreadable = [*_unreadable(folder, RULE_FILE), *_arrays_problems(folder / ARRAYS_FILE)]
+    yield from unreadable
     rule = None
-    if rule_data is not None and not arrays_problems:
+    if not unreadable and (folder / RULE_FILE).exists():
         try:
-            rule = catalogue.load_rule(folder / RULE_FILE)
+            rule = catalogue.rule_from_json(read_data(folder / RULE_FILE), folder)
         except PlasticbenchError as error:
             yield Problem(RULE_FILE, str(error))
-    if data is None:
-        return
-    broken = [*_non_finite(data), *schema_problems("entry", data)]
+    broken = list(_unreadable(folder, ENTRY_FILE))
+    if not broken and (folder / ENTRY_FILE).exists():
+        data = read_data(folder / ENTRY_FILE)
+        broken = list(schema_problems("entry", data))
+        if not broken:
+            yield from claim_problems(data, rule, catalogue, submission)
+            yield from _place_problems(folder, data)
+            if rule is not None:
+                yield from _record_problems(folder, data)
     yield from broken
-    if not broken:
-        yield from claim_problems(data, rule, catalogue, submission)
-        yield from _place_problems(folder, data)
-        if rule_data is not None and not arrays_problems:
-            yield from _record_problems(folder, data)
 
 
 def _listing_problems(folder: Path, submission: bool) -> Iterator[Problem]:
@@ -97,28 +116,30 @@ def _listing_problems(folder: Path, submission: bool) -> Iterator[Problem]:
             yield Problem(name, "is missing")
 
 
-def _read(folder: Path, name: str) -> tuple[Any, list[Problem]]:
+def _unreadable(folder: Path, name: str, limits: JsonLimits = LIMITS) -> Iterator[Problem]:
+    """Why a JSON file cannot be read; nothing where it can, or is not there (the listing says so)."""
     if not os.path.lexists(folder / name):
-        return None, []  # the listing says so
+        return
     try:
-        return strict_json.read(folder / name, MAX_BYTES[name]), []
-    except strict_json.JsonError as error:
-        return None, [Problem(name, str(error))]
+        read_data(folder / name, limits)
+    except JsonError as error:
+        yield json_problem(error, name)
 
 
-def _non_finite(data: Any) -> Iterator[Problem]:
-    for path, value in strict_json.walk(data):
-        if isinstance(value, float) and value - value != 0.0:
-            yield Problem(path, f"is {value}, a finite number wanted")
+def json_problem(error: JsonError, name: str) -> Problem:
+    """What is wrong with a file: the field alone in entry.json, else the file and the field."""
+    if not error.field or name == ENTRY_FILE:
+        return Problem(error.field or name, error.reason)
+    return Problem(f"{name}: {error.field}", error.reason)
 
 
 def _arrays_problems(path: Path) -> Iterator[Problem]:
     if not os.path.lexists(path):
         return
     try:
-        content = strict_json.read_bytes(path, MAX_BYTES[ARRAYS_FILE])
-    except strict_json.JsonError as error:
-        yield Problem(path.name, str(error))
+        content = read_bytes(path, MAX_BYTES[ARRAYS_FILE], plain=True)
+    except JsonError as error:
+        yield Problem(path.name, error.reason)
         return
     if content[:1] == b"\x80" or content[:2] == b"PK" or content[:6] == b"\x93NUMPY":
         yield Problem(path.name, "is a pickle, archive or npy file; save it with safetensors")
@@ -156,12 +177,12 @@ def _record_problems(folder: Path, data: dict[str, Any]) -> Iterator[Problem]:
     for name in sorted(os.listdir(folder)):
         if not RECORD_NAME.match(name):
             continue
-        try:
-            record = strict_json.read(folder / name, MAX_RECORD_BYTES)
-        except strict_json.JsonError as error:
-            yield Problem(name, str(error))
+        unreadable = list(_unreadable(folder, name, RECORD_LIMITS))
+        yield from unreadable
+        if unreadable:
             continue
-        broken = [*_non_finite(record), *schema_problems("verification", record)]
+        record = read_data(folder / name, RECORD_LIMITS)
+        broken = list(schema_problems("verification", record))
         yield from (Problem(f"{name}: {p.path}", p.message) for p in broken)
         if broken:
             continue

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import JsonError, create_bytes
 
-from . import equivalence, strict_json
-from .atomic import publish_file
+from . import equivalence
 from .board import Board, open_board
 from .catalogue import Catalogue, Measurement, TaskLike
-from .entry import MAX_BYTES, NONCE_FILE, RULE_FILE, Entry
+from .entry import NONCE_FILE, RULE_FILE, Entry, read_data
 from .equivalence import Reproduction
+from .json_text import pretty
 
 FORMAT = "plasticbench/verification@1"
 NONCE_FORMAT = "plasticbench/nonce@1"
@@ -244,12 +245,12 @@ def _nonce(entry: Entry) -> str:
     path = entry.folder / NONCE_FILE
     fresh = {"format": NONCE_FORMAT, "entry_hash": entry.hash, "nonce": secrets.token_hex(16)}
     if not path.exists():
-        try:
-            with contextlib.suppress(FileExistsError):  # another verifier was first; its nonce holds
-                publish_file(path, strict_json.pretty(fresh))
-        except OSError as error:
-            raise PlasticbenchError(f"entry: {entry.folder} cannot be written: {error.strerror}") from None
-    stored = strict_json.read(path, MAX_BYTES[NONCE_FILE])
+        with contextlib.suppress(FileExistsError):  # another verifier was first; its nonce holds
+            create_bytes(path, pretty(fresh))
+    try:
+        stored = read_data(path)
+    except JsonError:
+        stored = None
     if (
         not isinstance(stored, dict)
         or stored.get("entry_hash") != entry.hash
@@ -261,16 +262,14 @@ def _nonce(entry: Entry) -> str:
 
 def append_record(folder: Path, record: dict[str, Any]) -> Path:
     """Publish a verification record under the next free number."""
-    content = strict_json.pretty(record)
+    content = pretty(record)
     for number in range(1, 10_000):
         path = folder / f"verification-{number:04d}.json"
         if path.exists():
             continue
         try:
-            publish_file(path, content)
+            create_bytes(path, content)
         except FileExistsError:
             continue  # another verifier took this number
-        except OSError as error:
-            raise PlasticbenchError(f"entry: {path} cannot be written: {error.strerror}") from None
         return path
     raise PlasticbenchError(f"entry: {folder} has 9,999 verification records; archive some")

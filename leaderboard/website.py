@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.files import make_folder, write_bytes
 
-from .atomic import publish_files
 from .board import Board, open_board
 from .entry import ARRAYS_FILE, RULE_FILE, entry_slug, task_slug
 from .overview import board_page, method_page, rules_page, tasks_page
@@ -26,11 +26,14 @@ def write_site(board: Board | str | Path | None, out_dir: str | Path) -> Path:
     """
     opened = board if isinstance(board, Board) else open_board(board)
     out = Path(out_dir)
-    files = {out / name: content for name, content in site_files(opened).items()}
     try:
-        publish_files(files)
-    except OSError as error:
-        raise PlasticbenchError(f"html: {out} cannot be written: {error.strerror}") from None
+        for folder in (out, out / "tasks", out / "rules"):
+            make_folder(folder)
+        for name, content in site_files(opened).items():
+            if not (out / name).is_file() or (out / name).read_bytes() != content:
+                write_bytes(out / name, content)
+    except (PlasticbenchError, OSError) as error:
+        raise PlasticbenchError(f"html: {error}") from None
     return out / "index.html"
 
 

@@ -18,7 +18,7 @@ ROOMS = {
 }
 # A folder may import those of its own layer and of the layers above it in this list.
 LAYERS = (
-    ("errors", "files", "language", "networks"),
+    ("errors", "files", "schema_errors", "language", "networks"),
     ("rules",),
     ("simulation",),
     ("drawing",),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from plasticbench.errors import PlasticbenchError
 from plasticbench.files import parse_json
 from plasticbench.rules import Network, NetworkShape, PathwayRule, Rule, RuleError, known_rules, load_rule
 from plasticbench.rules.codec import MAX_FILE_BYTES, rule_from_json
@@ -231,7 +232,7 @@ def test_arrays_survive_both_forms(tmp_path):
 
 
 def test_saving_into_a_folder_that_is_not_there_writes_nothing(tmp_path):
-    with pytest.raises(RuleError, match="cannot write the rule"):
+    with pytest.raises(PlasticbenchError, match="cannot be written"):
         known_rules()["oja"].save(tmp_path / "none" / "oja.json")
     assert not list(tmp_path.iterdir())
 

@@ -9,14 +9,13 @@ import statistics
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
-from plasticbench.files import make_folder, read_json, write_bytes
+from plasticbench.files import check_output, read_json, write_bytes
 from plasticbench.rules import Rule, families, known_rules, load_rule
 from plasticbench.rules.equations import memories
 from plasticbench.tasks import registry
@@ -103,7 +102,7 @@ def run_evaluate(arguments: Namespace) -> None:
         if not isinstance(conditions, list):
             raise PlasticbenchError(f"{arguments.conditions}: not a JSON list with one object per lifetime")
     if arguments.out:
-        make_folder(Path(arguments.out).parent)
+        check_output(arguments.out)
     with ProgressBar("evaluating", quiet=arguments.json) as bar:
         result = evaluation.evaluate(
             arguments.rule, arguments.task, arguments.seeds, conditions, arguments.engine, arguments.device,
@@ -210,12 +209,16 @@ def run_verify(arguments: Namespace) -> None:
 def run_board(arguments: Namespace) -> None:
     board = _leaderboard()
     task_id = registry.task(arguments.task).id if arguments.task else None
+    opened = board.open_board(arguments.board)
     if arguments.html:
-        print(f"site: {board.write_site(arguments.board, arguments.html)}")
+        print(f"site: {board.write_site(opened, arguments.html)}")
     elif arguments.json:
-        _print_json(board.board_json(arguments.board, task_id))
+        _print_json(board.board_json(opened, task_id))
     else:
-        print(board.board_table(arguments.board, task_id))
+        print(board.board_table(opened, task_id))
+        return
+    for name, problem in sorted(opened.broken.items()):
+        print(f"not shown, broken: {name}: {problem}", file=sys.stderr)
 
 
 def run_bench(arguments: Namespace) -> None:

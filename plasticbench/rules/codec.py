@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import json
 import math
-import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -23,20 +20,20 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 from safetensors import SafetensorError
 
 from plasticbench.errors import RuleError, RuleWarning
-from plasticbench.files import parse_json
+from plasticbench.files import parse_json, write_bytes, write_text
 from plasticbench.language.vocabulary import shorten
 from plasticbench.rules.neural import Network, NetworkShape
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import FORMAT_1, Rule
 from plasticbench.rules.variables import EVENTS
+from plasticbench.schema_errors import most_telling_problem, validator_of
 
 MAX_FILE_BYTES = 1_000_000
 MAX_ARRAYS_BYTES = 64_000_000
+_SCHEMA = Path(str(resources.files("plasticbench.rules") / "rule.schema.json"))
 _LONG_TRACE_S = 2.0  # beyond it a spike trace is rather milliseconds taken for seconds
 
 
@@ -86,12 +83,6 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
-@functools.cache
-def _validator() -> Draft202012Validator:
-    schema = json.loads((resources.files("plasticbench.rules") / "rule.schema.json").read_text("utf-8"))
-    return Draft202012Validator(schema)
-
-
 def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[str] = ()) -> Rule:
     """A rule from a parsed JSON object.
 
@@ -99,9 +90,9 @@ def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[st
 
     Raises RuleError that names the field.
     """
-    error = best_match(_validator().iter_errors(data))
-    if error is not None:
-        raise RuleError(_schema_message(error))
+    problem = most_telling_problem(validator_of(_SCHEMA), data, "rule")
+    if problem is not None:
+        raise RuleError(str(problem))
     extra = frozenset(variables)
     pathways = {}
     for key, part in data["pathways"].items():
@@ -123,37 +114,6 @@ def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[st
         more = next(key for key, pathway in pathways.items() if pathway.needs_format_2)
         raise RuleError(f"format: found {FORMAT_1!r}; what pathways.{more} says needs {rule.format!r}")
     return rule
-
-
-def _schema_message(error: Any) -> str:
-    place = ".".join(shorten(str(part))[1:-1] for part in error.absolute_path) or "rule"
-    found, wanted = shorten(error.instance), error.validator_value
-    kind = error.validator
-    if kind == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = sorted(str(name) for name in set(error.instance) - set(known))
-        return f"{place}: unknown field {shorten(unknown[0])}; known: {', '.join(known)}"
-    if kind == "required":
-        missing = [name for name in wanted if name not in error.instance]
-        return f"{place}: the field {missing[0]!r} is missing; add it"
-    if kind == "type":
-        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return f"{place}: found {found}, expected {names}"
-    if kind == "enum":
-        return f"{place}: found {found}, expected {' or '.join(map(repr, wanted))}"
-    remedies = {
-        "pattern": f"does not have the form {wanted}",
-        "minLength": "is empty; write an expression, or leave the field out",
-        "maxLength": f"has more than {wanted} characters; shorten it",
-        "minProperties": "is empty; name at least one, or '*' for every plastic pathway",
-        "maxProperties": f"has more than {wanted} entries; remove some",
-        "minItems": f"has fewer than {wanted} entries; add some",
-        "maxItems": f"has more than {wanted} entries; remove some",
-        "minimum": f"is below {wanted}; raise it",
-        "maximum": f"exceeds {wanted}; lower it",
-        "oneOf": "has neither or both of its two forms (numbers inline, or a file); write exactly one",
-    }
-    return f"{place}: {found} {remedies.get(kind, 'is not allowed')}"
 
 
 def _network(part: Mapping[str, Any], folder: Path | None, where: str, variables: frozenset[str]) -> Network:
@@ -227,28 +187,13 @@ def _inline(array: np.ndarray) -> dict[str, Any]:
 def save_rule(rule: Rule, path: str | Path) -> None:
     """Write `path`, and its arrays as `<stem>.safetensors` beside it, each atomically.
 
-    Raises RuleError where the folder cannot be written.
+    Raises PlasticbenchError where the folder cannot be written.
     """
     path = Path(path)
     data = rule_to_json(rule)
-    try:
-        if rule.arrays:
-            stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "rule"
-            data["arrays"] = f"{stem[:80]}.safetensors"
-            arrays = {name: np.asarray(array, np.float32, order="C") for name, array in rule.arrays.items()}
-            _write(path.with_name(data["arrays"]), safetensors.numpy.save(arrays))
-        _write(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
-        raise RuleError(f"{path}: cannot write the rule ({error.strerror}); choose a folder you may write") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    if rule.arrays:
+        stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "rule"
+        data["arrays"] = f"{stem[:80]}.safetensors"
+        arrays = {name: np.asarray(array, np.float32, order="C") for name, array in rule.arrays.items()}
+        write_bytes(path.with_name(data["arrays"]), safetensors.numpy.save(arrays))
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

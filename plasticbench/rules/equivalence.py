@@ -143,7 +143,7 @@ def _operation(operation: str, operands: list[Sum]) -> Sum:
 def _power(base: Sum, exponent: float) -> Sum:
     try:
         return _multiplied_out(base, exponent)
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError: an exponent that is no number
         return _atom(f"power {exponent!r}", [base])
 
 

@@ -30,7 +30,7 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.ccallback import CFunc
 
-from plasticbench.files import user_cache_folder
+from plasticbench.files import user_folder
 
 # No interpreter lock; division by zero gives inf, as in torch; and no reference counts (numba's `_nrt`): these
 # functions allocate nothing, and counting the views they take costs a tenth of their time in atomic instructions.
@@ -56,7 +56,7 @@ def source_hash() -> str:
 @cache
 def cache_dir() -> Path:
     """The folder of this version's machine code; where nothing can be written, a temporary one, with a warning."""
-    base = user_cache_folder() / "kernels"
+    base = user_folder("cache") / "kernels"
     folder = base / source_hash()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -70,20 +70,20 @@ def measure(task, rules, seeds, engine) -> Measurement:
     return Measurement(losses, np.full(losses.shape, "ok"), engine, VERSIONS, HARDWARE)
 
 
-def rule_json(name: str, base: float, noise: float = 0.01) -> dict:
+def rule_json(name: str, base: float, noise: float = 0.01, eta: float = 0.1) -> dict:
     return {
         "format": "plasticbench/rule@1",
         "name": name,
         "reference": "Hebb, The Organization of Behavior (1949)",
         "pathways": {
             "ff": {"on_step": "eta * (pre * post - base * noise * w)",
-                   "parameters": {"eta": 0.1, "base": base, "noise": noise}}
+                   "parameters": {"eta": eta, "base": base, "noise": noise}}
         },
     }  # fmt: skip
 
 
 def check_rule(rule, task) -> None:
-    unknown = set(rule.pathways) - set(task.pathways)
+    unknown = set(rule.pathways) - {*task.pathways, "*"}
     if unknown:
         raise RuleError(f"pathways: no {min(unknown)!r} here; on offer: {', '.join(task.pathways)}")
 

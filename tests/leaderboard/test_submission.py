@@ -47,6 +47,45 @@ def test_a_second_submission_of_the_same_rule_names_the_first(write_result, tmp_
     assert {path: path.read_bytes() for path in first.iterdir()} == before
 
 
+RESPELT = {
+    "another name": {"on_step": "eta*(pre*post - base*noise*w)"},
+    "renamed parameters": {"on_step": "a*(pre*post - b*c*w)", "parameters": {"a": 0.1, "b": 0.3, "c": 0.01}},
+    "numbers for parameters": {"on_step": "0.1*(pre*post - base*0.01*w)", "parameters": {"base": 0.3, "noise": 0.01}},
+    "an unused parameter": {"parameters": {"eta": 0.1, "base": 0.3, "noise": 0.01, "unused": 7.0}},
+    "commuted and multiplied out": {"on_step": "post*eta*pre - w*eta*noise*base"},
+}
+
+
+@pytest.mark.parametrize("pathway", ["ff", "*"])
+@pytest.mark.parametrize("spelling", RESPELT)
+def test_a_rule_is_known_by_what_it_does(spelling, pathway, write_result, tmp_path, catalogue):
+    first = submit(write_result(rule_json("first", 0.3)), tmp_path / "board", catalogue=catalogue)
+    rule = rule_json("second", 0.3)
+    rule["pathways"] = {pathway: {**rule["pathways"]["ff"], **RESPELT[spelling]}}
+    if spelling != "an unused parameter":
+        rule["pathways"][pathway]["parameters"].setdefault("base", 0.3)  # the tests' tasks read it
+    with pytest.raises(DuplicateEntry) as caught:
+        submit(write_result(rule), tmp_path / "board", catalogue=catalogue)
+    assert caught.value.path == first
+    assert [path.name for path in (tmp_path / "board" / "Small-v0").iterdir()] == [first.name]
+
+
+def test_a_board_with_one_rule_twice_is_not_valid(write_result, tmp_path, catalogue):
+    board = tmp_path / "board"
+    first = submit(write_result(rule_json("first", 0.3)), board, catalogue=catalogue)
+    second = submit(write_result(rule_json("second", 0.3)), tmp_path / "elsewhere", catalogue=catalogue)
+    second.rename(first.parent / second.name)
+    (problem,) = validate_path(board, catalogue=catalogue)
+    assert problem.path == f"Small-v0/{second.name}: rule.json"
+    assert f"does the same as Small-v0/{first.name}" in problem.message
+
+
+def test_a_rule_may_have_an_entry_on_every_task_and_nearly_the_same_is_another(write_result, tmp_path, catalogue):
+    for task_id in ("plasticbench/Small-v0", "plasticbench/Other-v0"):
+        submit(write_result(rule_json("first", 0.3), task_id), tmp_path / "board", catalogue=catalogue)
+    submit(write_result(rule_json("second", 0.3, eta=0.1001)), tmp_path / "board", catalogue=catalogue)
+
+
 def test_a_refused_result_leaves_no_trace(write_result, tmp_path, catalogue):
     with pytest.raises(PlasticbenchError, match="loss"):
         submit(write_result(rule_json("hebb", 0.3), loss=0.0), tmp_path / "board", catalogue=catalogue)
