@@ -150,8 +150,8 @@ def c_callable(signature: str) -> Any:
     """Compile a function with a C interface, which other compiled code calls by its address."""
     from numba.core import sigutils
 
-    def decorate(function: Any) -> CFunc:
-        made = CFunc(function, sigutils.normalize_signature(signature), locals={}, options=_C_OPTIONS)
+    def decorate(function: Any) -> Any:
+        made: Any = CFunc(function, sigutils.normalize_signature(signature), locals={}, options=_C_OPTIONS)
         made._cache = _Cache(function)
         made.compile()
         return made

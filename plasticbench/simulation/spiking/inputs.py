@@ -147,22 +147,29 @@ def draw_process(seed, t, k, processes, state, spikes, n):
     """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
     if t < processes.start[k] or t >= processes.stop[k]:
         return n
-    if processes.kind[k] == GIVEN:
-        return _given(t, k, processes, state, spikes, n)
-    if processes.kind[k] == MODULATED:
-        return _draw_modulated(seed, t, k, processes, state, spikes, n)
-    row, last = state.now[k], processes.row[k + 1]
-    if t < processes.row_step[row]:
-        row = processes.row[k]  # time has gone back
-        if t < processes.row_step[row]:
+    kind, none_below = processes.kind[k], 0.0
+    if kind == MODULATED:
+        index = t * _SIGNALS_PER_STREAM + processes.signal_index[k]
+        noise = uniform_at(seed, processes.signal_stream[k], index) - 0.5
+        signal = noise - (noise - state.signal[k]) * processes.signal_decay[k]
+        state.signal[k] = signal
+        p = min(processes.base[k] + max(0.0, processes.modulation[k] * signal), 0.999)
+        skip = 1.0 / math.log1p(-p) if p > 0.0 else 0.0
+    else:
+        if kind == GIVEN:
+            state.now[k], n = _given(
+                t, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step, processes.row_afferent,
+                spikes, n,
+            )  # fmt: skip
             return n
-    while row + 1 < last and processes.row_step[row + 1] <= t:
-        row += 1
-    state.now[k] = row
-    skip, none_below = processes.row_skip[row], processes.row_none_below[row]
+        row = _row_now(t, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step)
+        if row < 0:
+            return n
+        state.now[k] = row
+        skip, none_below = processes.row_skip[row], processes.row_none_below[row]
     if skip == 0.0:
         return n
-    i, counter = -1, t << _DRAWS_PER_STEP
+    group, i, counter = processes.source[k], -1, t << _DRAWS_PER_STEP
     while True:
         for u in uniform_pair_at(seed, processes.stream[k], counter):
             if u < none_below:
@@ -170,49 +177,40 @@ def draw_process(seed, t, k, processes, state, spikes, n):
             i += 1 + int(min(math.log(u) * skip, 4e9))
             if i >= processes.n_afferents[k]:
                 return n
-            spikes[n] = processes.first[k] + i
-            n += 1
-        counter += 1
-
-
-@compiled
-def _draw_modulated(seed, t, k, processes, state, spikes, n):
-    index = t * _SIGNALS_PER_STREAM + processes.signal_index[k]
-    noise = uniform_at(seed, processes.signal_stream[k], index) - 0.5
-    signal = noise - (noise - state.signal[k]) * processes.signal_decay[k]
-    state.signal[k] = signal
-    p = min(processes.base[k] + max(0.0, processes.modulation[k] * signal), 0.999)
-    if p <= 0.0:
-        return n
-    skip = 1.0 / math.log1p(-p)
-    group, i, counter = processes.source[k], -1, t << _DRAWS_PER_STEP
-    while True:
-        for u in uniform_pair_at(seed, processes.stream[k], counter):
-            i += 1 + int(min(math.log(u) * skip, 4e9))
-            if i >= processes.n_afferents[k]:
-                return n
             afferent = processes.first[k] + i
-            if t < state.ready[group, afferent]:
-                continue
-            state.ready[group, afferent] = t + processes.refractory[k]
+            if kind == MODULATED:
+                if t < state.ready[group, afferent]:
+                    continue
+                state.ready[group, afferent] = t + processes.refractory[k]
             spikes[n] = afferent
             n += 1
         counter += 1
 
 
 @compiled
-def _given(t, k, processes, state, spikes, n):
-    row, last = state.now[k], processes.row[k + 1]
-    while row > processes.row[k] and processes.row_step[row - 1] >= t:
-        row -= 1  # time has gone back
-    while row < last and processes.row_step[row] < t:
+def _row_now(t, now, first, last, row_step):
+    """The stretch of constant rate that holds at step t, looked for from `now` on; -1 before the first."""
+    row = now if t >= row_step[now] else first  # time may have gone back
+    if t < row_step[row]:
+        return -1
+    while row + 1 < last and row_step[row + 1] <= t:
         row += 1
-    while row < last and processes.row_step[row] == t:
-        spikes[n] = processes.row_afferent[row]
+    return row
+
+
+@compiled
+def _given(t, now, first, last, row_step, row_afferent, spikes, n):
+    """Append the spikes given for step t; the place of the first later one, and the new n."""
+    row = now
+    while row > first and row_step[row - 1] >= t:
+        row -= 1  # time has gone back
+    while row < last and row_step[row] < t:
+        row += 1
+    while row < last and row_step[row] == t:
+        spikes[n] = row_afferent[row]
         n += 1
         row += 1
-    state.now[k] = row
-    return n
+    return row, n
 
 
 def draw_steps(
