@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from plasticbench.drawing.figures import new_figure
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import make_folder, read_json, write_bytes, write_text
 from plasticbench.rules import Rule
@@ -106,8 +105,7 @@ def _deciding(value: Any) -> Any:
 
 def learning_curve(history: list[dict[str, float]], known_losses: Mapping[str, float]) -> bytes:
     """PNG of the logged loss against lifetimes and against seconds, with a line for each of the known losses."""
-    figure = Figure(figsize=(8, 3.6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 3.6, dpi=120)
     rows = [row for row in history if "loss" in row]
     losses = [row["loss"] for row in rows]
     for axes, x, label in zip(

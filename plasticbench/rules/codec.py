@@ -19,13 +19,9 @@ import warnings
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors.numpy
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-from safetensors import SafetensorError
 
 from plasticbench.errors import RuleError, RuleWarning
 from plasticbench.files import parse_json
@@ -34,6 +30,9 @@ from plasticbench.rules.neural import Network, NetworkShape
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import FORMAT_1, Rule
 from plasticbench.rules.variables import EVENTS
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 MAX_FILE_BYTES = 1_000_000
 MAX_ARRAYS_BYTES = 64_000_000
@@ -88,6 +87,8 @@ def _read(path: Path, limit: int) -> bytes:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
     schema = json.loads((resources.files("plasticbench.rules") / "rule.schema.json").read_text("utf-8"))
     return Draft202012Validator(schema)
 
@@ -99,6 +100,8 @@ def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[st
 
     Raises RuleError that names the field.
     """
+    from jsonschema.exceptions import best_match
+
     error = best_match(_validator().iter_errors(data))
     if error is not None:
         raise RuleError(_schema_message(error))
@@ -190,6 +193,9 @@ def _arrays(part: str | Mapping[str, Any], folder: Path | None) -> dict[str, np.
 
 def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.ndarray]:
     """The float tensors of a file named in a rule; it must lie in the rule's own folder."""
+    import safetensors
+    import safetensors.numpy
+
     if folder is None:
         raise RuleError(f"{where}: names the file {name!r}, but there is no folder to look in; put the numbers inline")
     path = folder / name
@@ -197,7 +203,7 @@ def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.nd
         raise RuleError(f"{where}: no file {name!r} beside the rule")
     try:
         tensors = safetensors.numpy.load(_read(path, MAX_ARRAYS_BYTES))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, RuleError) else "not a safetensors file of float32 arrays"
         raise RuleError(f"{where}: {name!r}: {reason}") from None
     for key, tensor in tensors.items():
@@ -233,6 +239,8 @@ def save_rule(rule: Rule, path: str | Path) -> None:
     data = rule_to_json(rule)
     try:
         if rule.arrays:
+            import safetensors.numpy
+
             stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "rule"
             data["arrays"] = f"{stem[:80]}.safetensors"
             arrays = {name: np.asarray(array, np.float32, order="C") for name, array in rule.arrays.items()}
