@@ -52,6 +52,7 @@ _PLACES = {
     **dict.fromkeys(("register", "task", "task_ids"), "tasks.registry"),
     "Task": "tasks.task",
 }
+_PACKAGES = ("envs", "errors", "evaluation", "learning", "networks", "rules", "tasks")
 
 
 def __getattr__(name: str) -> Any:
@@ -59,6 +60,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("plasticbench")
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"plasticbench.{name}")
     elif name in _PLACES:
         value = getattr(importlib.import_module(f"plasticbench.{_PLACES[name]}"), name)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,14 +23,15 @@ def new_figure(width_in: float, height_in: float, dpi: int) -> Figure:
 
 
 def import_matplotlib() -> None:
-    """matplotlib refuses to be imported where MPLBACKEND names what is not installed, as a notebook's may."""
+    """Import it whatever MPLBACKEND says; as a notebook's may, it can name what is not installed, which is an error."""
+    if "matplotlib" in sys.modules:
+        return
+    inherited = os.environ.pop("MPLBACKEND", None)
     try:
-        import matplotlib
-    except ValueError:
-        inherited = os.environ.pop("MPLBACKEND", None)
-        if inherited is None:
-            raise
-        try:
-            import matplotlib  # noqa: F401
-        finally:
+        import matplotlib as mpl
+    finally:
+        if inherited is not None:
             os.environ["MPLBACKEND"] = inherited
+    if inherited:
+        with contextlib.suppress(ValueError):
+            mpl.rcParams["backend"] = inherited
