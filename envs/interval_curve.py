@@ -8,15 +8,16 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 import plasticbench
+from plasticbench.drawing.figures import new_figure
 from plasticbench.rules import Rule
 
 from .continual_familiarity import BASE_RATE, CURVE_INTERVALS
+
+if TYPE_CHECKING:
+    import torch
 
 MEASURES = ("accuracy", "true_positive_rate", "false_positive_rate")
 _COLOURS = ("#1f6feb", "#d4463b", "#2f9e44", "#8a5cd1", "#e08a00")
@@ -29,6 +30,8 @@ def interval_curve(
     n_lifetimes: int = 10,
 ) -> dict[str, torch.Tensor]:
     """Each of `MEASURES` as (n_rules, n_intervals), means over the first official lifetimes."""
+    import torch
+
     task = plasticbench.task(task_id)
     rows: dict[str, list[torch.Tensor]] = {name: [] for name in MEASURES}
     for interval in intervals:
@@ -44,6 +47,8 @@ def analytic_detector(n_inputs: int, n_hash_bits: int, intervals: Sequence[int])
     2**n_hash_bits hidden units, each chosen by that many input bits; decay γ and read-out are set for a false
     positive rate of 0.005 and a true positive rate of 0.995 at the interval where the trace has decayed to e^(-1/2).
     """
+    import torch
+
     p_false, p_true, share_novel = 0.005, 0.995, 1.0 - BASE_RATE
     inverse = torch.special.erfinv(torch.tensor([1.0 - 2.0 * p_false, 1.0 - 2.0 * p_true], dtype=torch.float64))
     strength = float(inverse[0] - inverse[1]) * math.sqrt(2.0 * math.e)
@@ -66,8 +71,7 @@ def curve_picture(
     mark: dict[str, torch.Tensor] | None = None,
 ) -> bytes:
     """PNG: accuracy, and true and false positive rates, against the interval; `mark`, the detector's, in grey."""
-    figure = Figure(figsize=(9, 3.8), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 3.8, dpi=130)
     accuracy, rates = figure.subplots(1, 2)
     for i, rule in enumerate(rules):
         colour = _COLOURS[i % len(_COLOURS)]

@@ -5,18 +5,22 @@
 >>> rule = plasticbench.load_rule("oja")
 """
 
-from importlib.metadata import version as _version
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from plasticbench.errors import BudgetExceeded, PlasticbenchError, RuleError
-from plasticbench.evaluation.official import evaluate
-from plasticbench.evaluation.result import Result
-from plasticbench.rules import Family, Rule, known_rules, load_rule, make_family
-from plasticbench.tasks.outcome import Outcome
-from plasticbench.tasks.registry import load_tasks as _load_tasks
-from plasticbench.tasks.registry import register, task, task_ids
-from plasticbench.tasks.task import Task
+from plasticbench.tasks.with_gymnasium import when_gymnasium_is_imported
 
-__version__ = _version("plasticbench")
+if TYPE_CHECKING:
+    from plasticbench.errors import BudgetExceeded, PlasticbenchError, RuleError
+    from plasticbench.evaluation.official import evaluate
+    from plasticbench.evaluation.result import Result
+    from plasticbench.learning.run import learn
+    from plasticbench.rules import Family, Rule, known_rules, load_rule, make_family
+    from plasticbench.tasks.outcome import Outcome
+    from plasticbench.tasks.registry import register, task, task_ids
+    from plasticbench.tasks.task import Task
+
+    __version__: str
 
 __all__ = [
     "BudgetExceeded",
@@ -29,6 +33,7 @@ __all__ = [
     "Task",
     "evaluate",
     "known_rules",
+    "learn",
     "load_rule",
     "make_family",
     "register",
@@ -36,4 +41,43 @@ __all__ = [
     "task_ids",
 ]
 
-_load_tasks()
+# Where each name is defined: imported when it is first used.
+_PLACES = {
+    **dict.fromkeys(("BudgetExceeded", "PlasticbenchError", "RuleError"), "errors"),
+    "evaluate": "evaluation.official",
+    "Result": "evaluation.result",
+    "learn": "learning.run",
+    **dict.fromkeys(("Family", "Rule", "known_rules", "load_rule", "make_family"), "rules"),
+    "Outcome": "tasks.outcome",
+    **dict.fromkeys(("register", "task", "task_ids"), "tasks.registry"),
+    "Task": "tasks.task",
+}
+_PACKAGES = ("envs", "errors", "evaluation", "learning", "networks", "rules", "tasks")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("plasticbench")
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"plasticbench.{name}")
+    elif name in _PLACES:
+        value = getattr(importlib.import_module(f"plasticbench.{_PLACES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'plasticbench' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _register_tasks() -> None:
+    from plasticbench.tasks.registry import load_tasks
+
+    load_tasks()
+
+
+when_gymnasium_is_imported(_register_tasks)

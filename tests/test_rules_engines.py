@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rule_cases import ALL_FUNCTIONS, ARGUMENTS, PARAMETERS, all_arguments, every_event, expressions, parsed
 
-from plasticbench.language.program import _TORCH
+from plasticbench.language.torch_operations import OPERATIONS
 from plasticbench.rules import Expression
 from plasticbench.rules.event import ExpressionEvent
 
@@ -30,7 +30,7 @@ def noisy(program, values, eps, generator):
         elif operation == "name":
             done.append(values[operands[0]])
         else:
-            exact = _TORCH[operation](*(done[i] for i in operands))
+            exact = OPERATIONS[operation](*(done[i] for i in operands))
             done.append(exact * (1 + eps * torch.randn(exact.shape, generator=generator, dtype=exact.dtype)))
     return torch.as_tensor(done[-1], dtype=values["w"].dtype).expand(N_POINTS)
 

@@ -6,10 +6,12 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
 
+from plasticbench.command_line.streams import kept_streams
 from plasticbench.errors import PlasticbenchError
 
-_EXIT_FAILURE, _EXIT_BAD_INPUT = 1, 2
+_EXIT_DONE, _EXIT_FAILURE, _EXIT_BAD_INPUT = 0, 1, 2
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,29 +94,34 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    parser = build_parser()
-    parsed = parser.parse_args(arguments)
-    try:
-        from plasticbench import __version__
-        from plasticbench.command_line import commands
+    """Run a command; returns the exit code, 1 where its output could not be written."""
+    with kept_streams() as (output, _):
+        code = _run(arguments)
+        output.flush()
+        if output.error is not None and not isinstance(output.error, BrokenPipeError):  # `| head` has what it wants
+            print(f"plasticbench: the output could not be written ({output.lost})", file=sys.stderr)
+    return code or (_EXIT_DONE if output.error is None else _EXIT_FAILURE)
 
-        if parsed.version:
-            print(__version__)
-            return 0
-        if parsed.command is None:
-            parser.print_help()
-            return 0
-        getattr(commands, f"run_{parsed.command}")(parsed)
-        return 0
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        parsed = build_parser().parse_args(arguments)
+        if parsed.version:  # before anything is imported that takes time
+            print(version("plasticbench"))
+        elif parsed.command is None:
+            build_parser().print_help()
+        else:
+            from plasticbench.command_line import commands
+
+            getattr(commands, f"run_{parsed.command}")(parsed)
+        return _EXIT_DONE
+    except SystemExit as stop:  # the parser's: help, or bad input
+        return stop.code if isinstance(stop.code, int) else _EXIT_DONE
     except PlasticbenchError as error:
         print(f"plasticbench: {' '.join(str(error).split())}", file=sys.stderr)
         return _EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("plasticbench: interrupted", file=sys.stderr)
-        return _EXIT_FAILURE
-    except BrokenPipeError:
-        sys.stderr.close()
         return _EXIT_FAILURE
     except Exception:
         traceback.print_exc()

@@ -66,11 +66,12 @@ def run_list(arguments: Namespace) -> None:
 
 def run_show(arguments: Namespace) -> None:
     rule = load_rule(arguments.rule)
-    print(describe_rule(rule))
     if arguments.png:
         from plasticbench.drawing.rules import rule_picture
 
         write_bytes(arguments.png, rule_picture(rule))
+    print(describe_rule(rule))
+    if arguments.png:
         print(f"\npicture: {arguments.png}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from plasticbench.drawing.figures import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _KEPT = 400  # recorded moments; beyond that every second one is dropped
 _FRAMES = 40  # pictures of a life in a window
@@ -42,8 +45,7 @@ class LifeHistory:
         return np.stack([snapshot[name] for snapshot in self.snapshots])
 
     def figure(self) -> Figure:
-        figure = Figure(figsize=(7.2, 4.2), dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(7.2, 4.2, dpi=100)
         self.life.task.draw_life(figure, self)
         return figure
 
@@ -54,6 +56,8 @@ class LifeHistory:
 
 def figure_to_array(figure: Figure) -> np.ndarray:
     """(height, width, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

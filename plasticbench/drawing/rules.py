@@ -10,14 +10,17 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from plasticbench.drawing.figures import new_figure
 from plasticbench.rules import PathwayRule, Rule
 from plasticbench.rules.policy import changes
 from plasticbench.rules.variables import MODULATOR, VARIABLES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 W_SHOWN = 0.5  # the weight at which a rule is shown
 RATE_LIMIT = 2.0  # of pre and post, both signs
@@ -119,8 +122,7 @@ def shown_pathways(rule: Rule) -> tuple[str, ...]:
 def rule_picture(rule: Rule) -> bytes:
     """A PNG: per pathway the rate map or the spike-timing window."""
     names = shown_pathways(rule)
-    figure = Figure(figsize=(3.6 * max(1, len(names)), 3.2), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.6 * max(1, len(names)), 3.2, dpi=150)
     for index, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), index + 1)
         axes.set_title(rule.name if name == "*" else f"{rule.name}, {name}", fontsize=9)

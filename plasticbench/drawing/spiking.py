@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
-from matplotlib.figure import Figure
 
 from plasticbench.drawing.constants import N_RASTER, N_WEIGHT_BINS
 from plasticbench.drawing.lives import PLASTIC, TARGET, LifeHistory
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
 _RASTER_S = 1.0
 _ROWS = 60  # of its picture, about
-_SHADES = LinearSegmentedColormap.from_list("share", ["white", "#a9c8f5", PLASTIC, "#0b2a63"])
+
+
+@cache
+def _shades() -> Colormap:
+    """Of a share, from none to all."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("share", ["white", "#a9c8f5", PLASTIC, "#0b2a63"])
 
 
 def draw_population_life(figure: Figure, history: LifeHistory, target_hz: float) -> None:
@@ -49,6 +61,8 @@ def _draw_distribution(
     figure: Figure, axes: Axes, times_s: np.ndarray, history: LifeHistory, name: str, w_max: float
 ) -> None:
     """One pathway's weights: the share of synapses at each weight and time, and the median."""
+    from matplotlib.colors import PowerNorm
+
     shares = history.series(f"shares/{name}")  # (n_snapshots, N_WEIGHT_BINS)
     occupied = int(np.flatnonzero(shares.max(0))[-1:].sum()) + 1
     joined = max(1, occupied // _ROWS)  # bins to a row of the picture
@@ -58,7 +72,7 @@ def _draw_distribution(
     rows = padded.reshape(len(shares), n_rows, joined).sum(-1)
     w_edges = np.arange(n_rows + 1) * joined * w_max / N_WEIGHT_BINS
     # A share of a hundredth has to be seen beside one of all, where every synapse begins at the same weight.
-    image = axes.pcolormesh(_edges(times_s), w_edges, rows.T, cmap=_SHADES, norm=PowerNorm(0.4, 0.0, 1.0))
+    image = axes.pcolormesh(_edges(times_s), w_edges, rows.T, cmap=_shades(), norm=PowerNorm(0.4, 0.0, 1.0))
     axes.plot(times_s, history.series(f"median/{name}"), color=TARGET, lw=1.4, label="median")
     axes.set(ylabel=f"weight, {name}", ylim=(0, w_edges[-1]), xlim=(0.0, max(times_s[-1], 1e-9)))
     axes.legend(frameon=False, fontsize=8, loc="upper left")
@@ -87,7 +101,7 @@ def draw_balance_life(figure: Figure, history: LifeHistory, target_hz: float, n_
     by_group = inhibitory.reshape(len(inhibitory), n_groups, -1).mean(-1)
     excitatory = np.asarray(life.first.network.pathways[0].weight).reshape(n_groups, -1).mean(-1)
     for g in np.argsort(excitatory):
-        shade = _SHADES(0.3 + 0.7 * excitatory[g] / excitatory.max())
+        shade = _shades()(0.3 + 0.7 * excitatory[g] / excitatory.max())
         weights.plot(times_s, by_group[:, g], color=shade, lw=1.4)
     weights.set(xlabel="time (s)", ylabel="inhibitory weight, mean of each group", ylim=(0, None))
     weights.set_title("darker: stronger excitation", fontsize=8, loc="left", pad=3)

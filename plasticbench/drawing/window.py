@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from plasticbench.drawing.figures import import_matplotlib
 from plasticbench.errors import PlasticbenchError
 
 
@@ -13,6 +14,7 @@ class Window:
     """Raises PlasticbenchError where matplotlib has no interactive backend."""
 
     def __init__(self, title: str):
+        import_matplotlib()
         import matplotlib as mpl
         import matplotlib.pyplot as plt
 

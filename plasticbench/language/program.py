@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from plasticbench.errors import RuleError
 from plasticbench.language.parse import Binary, Call, Name, Node, Number, Unary, fold, parse_expression
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # ("number", value) | ("name", identifier) | (operation, index, index, ...)
 Instruction = tuple
@@ -170,6 +170,8 @@ class Program:
 
         Returns a plain float where the program is a constant.
         """
+        from plasticbench.language.torch_operations import OPERATIONS
+
         done: list[Tensor | float] = []
         for operation, *operands in self.lowered.instructions:
             if operation == "number":
@@ -177,7 +179,7 @@ class Program:
             elif operation == "name":
                 done.append(values[operands[0]])
             else:
-                done.append(_TORCH[operation](*(done[i] for i in operands)))
+                done.append(OPERATIONS[operation](*(done[i] for i in operands)))
         return done[-1]
 
 
@@ -206,40 +208,3 @@ def _operation(node: Node) -> str:
     if isinstance(node, Binary):
         return node.operation
     return node.function if isinstance(node, Call) else "neg"
-
-
-def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=like.dtype, device=like.device)
-
-
-def _extreme(pairwise):
-    """Minimum or maximum of several values, of which at least one is a tensor; lets NaN through."""
-
-    def apply(*values: Tensor | float) -> Tensor:
-        like = next(value for value in values if isinstance(value, Tensor))
-        result = _tensor(values[0], like)
-        for value in values[1:]:
-            result = pairwise(result, _tensor(value, like))
-        return result
-
-    return apply
-
-
-_TORCH = {
-    "neg": lambda a: -a,
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "pow": torch.pow,
-    "exp": torch.exp,
-    "log": torch.log,
-    "sqrt": torch.sqrt,
-    "abs": torch.abs,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "step": lambda a: (a > 0).to(a.dtype),
-    "min": _extreme(torch.minimum),
-    "max": _extreme(torch.maximum),
-}

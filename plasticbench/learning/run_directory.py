@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from plasticbench.drawing.figures import new_figure
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import make_folder, read_json, write_bytes, write_text
 from plasticbench.rules import Rule
@@ -49,14 +48,14 @@ class RunDirectory:
     def history(self) -> list[dict[str, float]]:
         """The logged rows, oldest first."""
         file = self.path / "history.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
     @property
     def is_finished(self) -> bool:
         return (self.path / "rule.json").exists()
 
     def append_history(self, row: dict[str, float]) -> None:
-        with open(self.path / "history.jsonl", "a") as file:
+        with open(self.path / "history.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self._n_rows += 1
 
@@ -87,7 +86,7 @@ class RunDirectory:
         self._n_rows = self.checkpoint["history_rows"] if self.checkpoint else 0
         file = self.path / "history.jsonl"
         if file.exists():
-            lines = file.read_text().splitlines()[: self._n_rows]
+            lines = file.read_text(encoding="utf-8").splitlines()[: self._n_rows]
             write_text(file, "".join(line + "\n" for line in lines))
 
     def _check_same(self, stored: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -106,8 +105,7 @@ def _deciding(value: Any) -> Any:
 
 def learning_curve(history: list[dict[str, float]], known_losses: Mapping[str, float]) -> bytes:
     """PNG of the logged loss against lifetimes and against seconds, with a line for each of the known losses."""
-    figure = Figure(figsize=(8, 3.6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 3.6, dpi=120)
     rows = [row for row in history if "loss" in row]
     losses = [row["loss"] for row in rows]
     for axes, x, label in zip(

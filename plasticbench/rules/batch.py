@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from plasticbench.errors import RuleError
 from plasticbench.language.program import Expression
@@ -23,6 +20,10 @@ from plasticbench.rules.neural import NetworkEvent
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import Rule
 from plasticbench.rules.variables import VARIABLES
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class RuleBatch:
 
     def check_numbers(self) -> None:
         """RuleError unless every parameter is a finite number and every time constant positive."""
+        import torch
+
         for k, pathway in enumerate(self.structure.pathways):
             values = self.parameters[k].detach()
             for column, name in enumerate(pathway.parameters):
@@ -190,6 +193,8 @@ def group_rules(
 
     Numbers are float64. Raises RuleError for the first rule that cannot live on the task (see `check_rule`).
     """
+    import torch
+
     groups: dict[Structure, tuple[list[int], list[list[list[float]]], list[Rule]]] = {}
     for position, rule in enumerate(rules):
         check_rule(rule, pathways, events, variables, arrays)

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 
 from plasticbench.errors import RuleError, RuleWarning
 from plasticbench.files import parse_json, write_bytes, write_text
@@ -150,6 +148,9 @@ def _arrays(part: str | Mapping[str, Any], folder: Path | None) -> dict[str, np.
 
 def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.ndarray]:
     """The float tensors of a file named in a rule; it must lie in the rule's own folder."""
+    import safetensors
+    import safetensors.numpy
+
     if folder is None:
         raise RuleError(f"{where}: names the file {name!r}, but there is no folder to look in; put the numbers inline")
     path = folder / name
@@ -157,7 +158,7 @@ def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.nd
         raise RuleError(f"{where}: no file {name!r} beside the rule")
     try:
         tensors = safetensors.numpy.load(_read(path, MAX_ARRAYS_BYTES))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, RuleError) else "not a safetensors file of float32 arrays"
         raise RuleError(f"{where}: {name!r}: {reason}") from None
     for key, tensor in tensors.items():
@@ -192,6 +193,8 @@ def save_rule(rule: Rule, path: str | Path) -> None:
     path = Path(path)
     data = rule_to_json(rule)
     if rule.arrays:
+        import safetensors.numpy
+
         stem = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "rule"
         data["arrays"] = f"{stem[:80]}.safetensors"
         arrays = {name: np.asarray(array, np.float32, order="C") for name, array in rule.arrays.items()}

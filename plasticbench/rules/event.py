@@ -8,13 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from plasticbench.language.derivative import emit_derivative
 from plasticbench.language.emission import dialect, emit_program
 from plasticbench.language.program import Program
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Event(ABC):
@@ -73,6 +74,9 @@ class ExpressionEvent(Event):
         return self.program.names - set(self.parameter_names)
 
     def evaluate(self, variables: Mapping[str, Tensor], parameters: Tensor) -> Tensor:
+        import torch
+        from torch import Tensor
+
         values = dict(variables)
         columns = parameter_columns(variables, parameters)
         values.update(zip(self.parameter_names, columns[: len(self.parameter_names)], strict=True))

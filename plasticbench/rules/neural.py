@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.language.program import Builder, Program
@@ -20,11 +19,12 @@ from plasticbench.language.vocabulary import MAX_MAGNITUDE, on_offer, shorten
 from plasticbench.rules.event import Event
 from plasticbench.rules.variables import EVENTS, VARIABLES
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ACTIVATIONS = ("identity", "tanh", "relu", "sigmoid")
 MAX_LAYERS = 8
 MAX_NUMBERS = 4_096  # weights and biases of one pathway's network: it runs once per synapse and event
-
-_TORCH = {"identity": lambda x: x, "tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,10 @@ class NetworkEvent(Event):
         return layers
 
     def evaluate(self, variables: Mapping[str, Tensor], parameters: Tensor) -> Tensor:
+        import torch
+
+        from plasticbench.language.torch_operations import OPERATIONS
+
         inputs = torch.broadcast_tensors(*(variables[name] for name in self.shape.inputs))
         x = torch.stack(inputs, dim=-1)  # (n_rules or 1, ..., n_in)
         n_rules, place = len(parameters), tuple(x.shape[:-1])
@@ -183,7 +187,8 @@ class NetworkEvent(Event):
             middle, end = start + n_out * n_in, start + n_out * (n_in + 1)
             weights = numbers[:, start:middle].reshape(n_rules, n_out, n_in)
             biases = numbers[:, middle:end].unsqueeze(1)  # (n_rules, 1, n_out)
-            x = _TORCH[name](torch.baddbmm(biases, x, weights.transpose(1, 2)))
+            x = torch.baddbmm(biases, x, weights.transpose(1, 2))
+            x = x if name == "identity" else OPERATIONS[name](x)
         return x[..., self.shape.outputs.index(self.output)].reshape(place)
 
     def straight_line(self) -> tuple[Program, dict[str, int]]:

@@ -10,16 +10,17 @@ events that follow it in the step, and then forgotten.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.language.vocabulary import on_offer, shorten
 from plasticbench.rules.batch import PathwayStructure, structure_of
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # The events in order, and the 0/1 entry of the observation that says where each happens (None: everywhere).
 _WHERE = {"on_step": None, "on_pre": "pre_spike", "on_post": "post_spike", "on_modulator": "modulator"}
@@ -37,6 +38,8 @@ def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, A
 
 def changes(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """As `act`, the change of the weight ("w") and of every state: `changes(...)[pathway][target]`."""
+    from torch import Tensor
+
     for key in rule.pathways:
         if key != EVERY_PATHWAY and key not in observation:
             raise RuleError(f"rule {rule.name}: unknown pathway {shorten(key)}; {on_offer(key, observation)}")
@@ -50,6 +53,9 @@ def changes(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[st
 
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
     """The variables as tensors of equal rank; numpy ones are copied, since they may be read-only."""
+    import torch
+    from torch import Tensor
+
     tensors = {
         name: value if isinstance(value, Tensor) else torch.tensor(np.asarray(value)) for name, value in found.items()
     }
@@ -64,6 +70,8 @@ def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _changes(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> dict[str, Tensor]:
+    import torch
+
     structure, numbers = structure_of(pathway, rule.for_pathway(pathway))
     first = next(iter(variables.values()))
     shape = torch.broadcast_shapes(*(value.shape for value in variables.values()))

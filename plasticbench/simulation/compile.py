@@ -171,7 +171,7 @@ def _one_process(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        with open(path.with_suffix(".lock"), "w") as file:
+        with open(path.with_suffix(".lock"), "w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # released by the system when a process dies
             yield
     except OSError:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import pkgutil
 from typing import Any
-
-import gymnasium
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.tasks.task import Task
@@ -21,6 +20,8 @@ def register(task: Task) -> Task:
 
     Raises PlasticbenchError if its id is taken: a changed task is a new version, never an edit.
     """
+    import gymnasium
+
     if task.id in _TASKS or task.id in gymnasium.registry:
         raise PlasticbenchError(f"task id {task.id!r} is registered already; give the new task a new version")
     if not task.id.startswith(NAMESPACE):
@@ -39,6 +40,7 @@ def register(task: Task) -> Task:
 
 def task(task_id: str) -> Task:
     """The task of this id; the namespace may be left out. PlasticbenchError names the nearest ids."""
+    load_tasks()
     full = task_id if task_id.startswith(NAMESPACE) else NAMESPACE + task_id
     if full not in _TASKS:
         raise PlasticbenchError(f"task: {task_id!r} does not exist; {_nearest(full, list(_TASKS))}")
@@ -47,6 +49,7 @@ def task(task_id: str) -> Task:
 
 def task_ids() -> tuple[str, ...]:
     """Every registered task, in order of registration."""
+    load_tasks()
     return tuple(_TASKS)
 
 
@@ -90,8 +93,10 @@ def learners() -> dict[str, _LearnerModule]:
     }
 
 
+@functools.cache
 def load_tasks() -> None:
     """Import every module of the room `envs`, each of which registers its tasks."""
+    importlib.import_module("gymnasium")  # first: its import calls this function (see `with_gymnasium`)
     import plasticbench.envs as room
 
     for info in pkgutil.iter_modules(room.__path__):

@@ -19,15 +19,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure, structure_of
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class Family(ABC):
         return len(self.names)
 
     def _checked(self, thetas: Tensor) -> Tensor:
+        import torch
+
         thetas = torch.as_tensor(thetas)
         if thetas.ndim != 2 or thetas.shape[1] != self.dimension:
             raise RuleError(
@@ -118,6 +123,8 @@ class Family(ABC):
         return thetas if thetas.is_floating_point() else thetas.to(torch.float64)
 
     def _checked_one(self, theta: Tensor | Sequence[float]) -> Tensor:
+        import torch
+
         vector = torch.as_tensor(theta).detach().to(dtype=torch.float64, device="cpu")
         self._checked(vector.unsqueeze(0) if vector.ndim == 1 else vector)
         if not vector.isfinite().all():
@@ -179,8 +186,12 @@ class TemplateFamily(Family):
     def _coordinates(self) -> list[Coordinate]:
         return [coordinate for _, _, coordinates in self._parts for coordinate in coordinates]
 
-    def _column(self, attribute: str, dtype: torch.dtype = torch.float64) -> Tensor:
-        return torch.tensor([getattr(coordinate, attribute) for coordinate in self._coordinates], dtype=dtype)
+    def _column(self, attribute: str, dtype: torch.dtype | None = None) -> Tensor:
+        """An attribute of every coordinate; float64 unless `dtype` says otherwise."""
+        import torch
+
+        values = [getattr(coordinate, attribute) for coordinate in self._coordinates]
+        return torch.tensor(values, dtype=dtype or torch.float64)
 
     @cached_property
     def names(self) -> list[str]:  # type: ignore[override]
@@ -192,6 +203,8 @@ class TemplateFamily(Family):
 
     @property
     def bounds(self) -> Tensor:
+        import torch
+
         return torch.stack([self._column("low"), self._column("high")], dim=1)
 
     @property
@@ -200,13 +213,19 @@ class TemplateFamily(Family):
 
     @property
     def penalty_mask(self) -> Tensor:
+        import torch
+
         return self._column("penalised", torch.bool)
 
     def initial(self, seed: int) -> Tensor:
+        import torch
+
         draw = np.random.Generator(np.random.Philox(key=seed)).standard_normal(self.dimension)
         return self._column("start") + self._column("jitter") * torch.from_numpy(draw)
 
     def batch(self, thetas: Tensor) -> RuleBatch:
+        import torch
+
         thetas = self._checked(thetas)
         parameters, start = [], 0
         for structure, constants, coordinates in self._parts:
@@ -238,6 +257,8 @@ class TemplateFamily(Family):
         return Rule(name or self.name, pathways, reference)
 
     def theta(self, rule: Rule) -> Tensor:
+        import torch
+
         for key in rule.pathways:
             if key != EVERY_PATHWAY and key not in self.pathways:
                 raise RuleError(f"family {self.name}: rule {rule.name} has the pathway {key!r}, which it lacks")

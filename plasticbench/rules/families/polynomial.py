@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from plasticbench.errors import RuleError
 from plasticbench.language.algebra import polynomial_of
@@ -24,6 +22,9 @@ from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event, ExpressionEvent, parameter_columns
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
 from plasticbench.rules.pathway import PathwayRule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FACTORS = ("pre", "post", "w")
 MAX_DEGREE = 4  # an equation of more terms is longer than an expression may be
@@ -51,6 +52,8 @@ class PolynomialEvent(Event):
         return _horner(pre, [_horner(post, inner[i : i + n]) for i in range(0, n**2, n)])
 
     def evaluate_mean(self, variables: Mapping[str, Tensor], parameters: Tensor, dim: int) -> Tensor:
+        import torch
+
         pre, post, w = (variables[name] for name in _FACTORS)
         dense = pre.ndim == post.ndim == w.ndim >= 4 and dim == -3
         if not (dense and pre.shape[-2] == post.shape[-1] == w.shape[-3] == 1):
@@ -76,6 +79,8 @@ class PolynomialEvent(Event):
 
 
 def _horner(x: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+    import torch
+
     result = numbers[-1]
     for number in reversed(numbers[:-1]):
         result = torch.addcmul(number, x, result)
@@ -83,6 +88,8 @@ def _horner(x: Tensor, numbers: Sequence[Tensor]) -> Tensor:
 
 
 def _powers(x: Tensor, n: int) -> list[Tensor]:
+    import torch
+
     found = [torch.ones_like(x)]
     for _ in range(n - 1):
         found.append(found[-1] * x if len(found) > 1 else x)
@@ -91,6 +98,8 @@ def _powers(x: Tensor, n: int) -> list[Tensor]:
 
 def _moments(pre: Tensor, post: Tensor, n: int) -> Tensor:
     """mean over presentations of postᵇ preᵃ, (n_rules or 1, ..., n_outputs, b, a, n_inputs); exponents below n."""
+    import torch
+
     pre, post = (
         pre.squeeze(-2),
         post.squeeze(-1),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.batch import RuleBatch, Structure
 from plasticbench.rules.families.base import Family
 from plasticbench.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BOUND = 100.0
 
@@ -44,18 +46,26 @@ class WithArrays(Family):
 
     @property
     def bounds(self) -> Tensor:
+        import torch
+
         own = torch.tensor([-_BOUND, _BOUND], dtype=torch.float64).expand(self._n_entries, 2)
         return torch.cat([self.family.bounds, own])
 
     @property
     def initial_std(self) -> Tensor:
+        import torch
+
         return torch.cat([self.family.initial_std, self._entry_stds])
 
     @property
     def penalty_mask(self) -> Tensor:
+        import torch
+
         return torch.cat([self.family.penalty_mask, torch.zeros(self._n_entries, dtype=torch.bool)])
 
     def initial(self, seed: int) -> Tensor:
+        import torch
+
         # A second key word sets these draws apart from the inner family's.
         generator = np.random.Generator(np.random.Philox(key=[seed, 1]))
         draw = torch.from_numpy(generator.standard_normal(self._n_entries))
@@ -75,6 +85,8 @@ class WithArrays(Family):
         return Rule(inner.name, inner.pathways, inner.reference, inner.note, arrays)
 
     def theta(self, rule: Rule) -> Tensor:
+        import torch
+
         found = {name: rule.arrays[name].shape for name in sorted(rule.arrays)}
         if found != self._shapes:
             raise RuleError(f"family {self.name}: rule {rule.name} brings the arrays {found}, expected {self._shapes}")
@@ -87,6 +99,8 @@ class WithArrays(Family):
 
     @property
     def _entry_stds(self) -> Tensor:
+        import torch
+
         own = [torch.full((math.prod(self._shapes[name]),), std) for name, std in self._stds.items()]
         return torch.cat(own).to(torch.float64) if own else torch.zeros(0, dtype=torch.float64)
 
