@@ -19,8 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plasticbench.drawing.figures import import_matplotlib
 from plasticbench.errors import PlasticbenchError
 
+import_matplotlib()  # EvoTorch imports it, and would stop at an inherited backend that is not installed
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the libraries' own deprecations, at import
     import evotorch
