@@ -30,7 +30,7 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.ccallback import CFunc
 
-from plasticbench.files import user_folder
+from plasticbench.files import user_folder, write_bytes
 
 # No interpreter lock; division by zero gives inf, as in torch; and no reference counts (numba's `_nrt`): these
 # functions allocate nothing, and counting the views they take costs a tenth of their time in atomic instructions.
@@ -190,19 +190,8 @@ def compile_module(source: str) -> ModuleType:
         path = cache_dir() / f"{name}.py"
         with _one_process(path):
             if not path.exists() or path.read_bytes() != source.encode():
-                _write(path, source.encode())
+                write_bytes(path, source.encode())
             return _import(name, path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _import(name: str, path: Path) -> ModuleType:
