@@ -7,7 +7,6 @@ waits for Gymnasium instead of importing it.
 from __future__ import annotations
 
 import importlib.abc
-import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
@@ -33,10 +32,10 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _AWAITED or self not in sys.meta_path:
+        if fullname != _AWAITED:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        others = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+        spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
         if spec is not None and spec.loader is not None:
             self._follow(spec.loader)
         return spec
@@ -47,6 +46,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             loader.exec_module = own  # type: ignore[method-assign]
             own(module)
+            if self in sys.meta_path:  # not before: whoever only asks where Gymnasium is does not import it
+                sys.meta_path.remove(self)
             self._register()
 
         loader.exec_module = exec_module  # type: ignore[method-assign]
