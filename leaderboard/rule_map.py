@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from plasticbench.tasks.rule_map import RuleMap, RuleMapPoint
 
-from .entry import entry_slug
-from .page import indexed, number, prose, score_cell, table
-from .scatter import Axis, Spot, decades_axis, linear_axis, scatter_plot
+from .charts.scatter import Axis, Spot, decades_axis, linear_axis, scatter_plot
+from .rule_card import drawn
 from .standings import Standing
+from .templates import render, rule_link, two_digits
 
 _MOST_SHOWN = 60  # the best ones; more would be a cloud
 
@@ -27,37 +27,28 @@ class _Mapped:
     point: RuleMapPoint
     metrics: Mapping[str, float]  # means over lifetimes
 
-    @property
-    def link(self) -> str:
-        return f"../rules/{entry_slug(self.standing.name, self.standing.entry.data['rule_hash'])}.html"
+    def numbers(self, metrics: Iterable[str]) -> list[float | None]:
+        """What theory and simulation say: predicted value, share, and the measured metrics."""
+        return [self.point.predicted, self.point.share, *(self.metrics.get(metric) for metric in metrics)]
 
     @property
     def learned(self) -> bool:
         return "learner" in self.standing.entry.provenance
 
 
-def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mapping[str, Any]) -> str:
+def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mapping[str, Any]) -> Markup:
     """The HTML of the map; `rules` by hash, of all the ranked ones. A page one folder below the root shows it."""
     mapped, others = [], []
     for standing in ranked:
-        point = rule_map.place(rules[standing.entry.data["rule_hash"]])
+        rule = rules[standing.entry.data["rule_hash"]]
+        point = drawn(lambda rule=rule: rule_map.place(rule), None)
         if point is None:
             others.append(standing)
         else:
             mapped.append(_Mapped(standing, point, _means(standing)))
     shown = mapped[:_MOST_SHOWN]
-    figures = [_sides(rule_map, shown), _shares(rule_map, shown)]
-    return "\n".join(
-        [
-            f"<h2>{escape(rule_map.title)}</h2>",
-            prose(rule_map.text),
-            f'<div class="two">{"".join(figures)}</div>{_key(rule_map)}'
-            if shown
-            else "<p>No ranked rule is on it.</p>",
-            _numbers(rule_map, shown),
-            _not_on_it(others),
-        ]
-    )
+    figures = [_sides(rule_map, shown), *_shares(rule_map, shown)] if shown else []
+    return Markup(render("rule_map.html", map=rule_map, shown=shown, figures=figures, others=others))
 
 
 def _means(standing: Standing) -> dict[str, float]:
@@ -70,13 +61,20 @@ def _means(standing: Standing) -> dict[str, float]:
     return found
 
 
-def _sides(rule_map: RuleMap, shown: Sequence[_Mapped]) -> str:
+@dataclass(frozen=True)
+class _Figure:
+    y_name: str
+    x_name: str
+    drawing: Markup
+
+
+def _sides(rule_map: RuleMap, shown: Sequence[_Mapped]) -> _Figure:
     """The two sides of the theory's equation on equal axes; its solutions are the diagonal."""
     axis = decades_axis([value for one in shown for value in (one.point.x, one.point.y)])
     spots = [_spot(rule_map, one, one.point.x, one.point.y) for one in shown]
     label = f"{rule_map.y_name} against {rule_map.x_name}"
     drawing = scatter_plot(spots, axis, axis, label, _diagonal(axis), (rule_map.above_name, rule_map.below_name))
-    return _figure(rule_map.y_name, drawing, rule_map.x_name)
+    return _Figure(rule_map.y_name, rule_map.x_name, drawing)
 
 
 def _diagonal(axis: Axis) -> str:
@@ -88,69 +86,21 @@ def _diagonal(axis: Axis) -> str:
     )
 
 
-def _shares(rule_map: RuleMap, shown: Sequence[_Mapped]) -> str:
-    """The share that the theory singles out against what was measured."""
+def _shares(rule_map: RuleMap, shown: Sequence[_Mapped]) -> list[_Figure]:
+    """The share that the theory singles out against what was measured; none where nothing has a share."""
     metric, name = list(rule_map.metrics.items())[-1]
     pairs = [(one, one.point.share, one.metrics[metric]) for one in shown if metric in one.metrics]
     spots = [_spot(rule_map, one, share, value) for one, share, value in pairs if share is not None]
     if not spots:
-        return ""
+        return []
     x = linear_axis(max(-1.0, min([0.0, *(s.x for s in spots)])), min(2.0, max([1.0, *(s.x for s in spots)])))
     y = linear_axis(min([0.0, *(s.y for s in spots)]), max([1.0, *(s.y for s in spots)]))
-    return _figure(name, scatter_plot(spots, x, y, f"{name} against {rule_map.share_name}"), rule_map.share_name)
+    return [_Figure(name, rule_map.share_name, scatter_plot(spots, x, y, f"{name} against {rule_map.share_name}"))]
 
 
 def _spot(rule_map: RuleMap, one: _Mapped, x: float, y: float) -> Spot:
-    told = [f"{rule_map.share_name} {_value(one.point.share)}"]
-    told += [
-        f"{name} {_value(one.metrics[metric])}" for metric, name in rule_map.metrics.items() if metric in one.metrics
-    ]
+    told = [f"{rule_map.share_name} {two_digits(one.point.share)}"]
+    measured = {name: one.metrics[metric] for metric, name in rule_map.metrics.items() if metric in one.metrics}
+    told += [f"{name} {two_digits(value)}" for name, value in measured.items()]
     title = f"{one.standing.name}: {', '.join(told)}"
-    return Spot(one.standing.name, one.link, title, x, y, one.point.share, one.learned)
-
-
-def _figure(y_name: str, drawing: str, x_name: str) -> str:
-    return (
-        f'<figure class="panel"><p class="axis-title">{indexed(y_name)}</p>{drawing}'
-        f'<p class="axis-title x">{indexed(x_name)}</p></figure>'
-    )
-
-
-def _key(rule_map: RuleMap) -> str:
-    none, whole = rule_map.share_ends
-    return (
-        '<p class="key"><i>● learned</i><i>○ as published or written, not trained here</i>'
-        f'<i class="ramp">{escape(none)} <b></b> {escape(whole)}</i>'
-        f'<i><span class="solutions-key">╱</span> {escape(rule_map.line_name)}</i></p>'
-    )
-
-
-def _numbers(rule_map: RuleMap, shown: Sequence[_Mapped]) -> str:
-    if not shown:
-        return ""
-    header = [("rule", "text"), ("origin", "text"), (rule_map.predicted_name, "num"), (rule_map.share_name, "num")]
-    header += [(name, "num") for name in rule_map.metrics.values()] + [("score", "num")]
-    rows = []
-    for one in shown:
-        numbers = [one.point.predicted, one.point.share, *(one.metrics.get(metric) for metric in rule_map.metrics)]
-        cells = [(f'<a href="{one.link}">{escape(one.standing.name)}</a>', one.standing.name)]
-        cells.append(("learned" if one.learned else '<span class="muted">known</span>', ""))
-        cells += [(_value(value), "" if value is None else number(value)) for value in numbers]
-        rows.append([*cells, (score_cell(one.standing.score), number(one.standing.score))])
-    return table(header, rows, "wraps") + (
-        '<p class="small muted">Simulated values are means over the official lifetimes as the entry reports them; '
-        "verification simulates the losses again, not these.</p>"
-    )
-
-
-def _value(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}".replace("-", "−")
-
-
-def _not_on_it(others: Sequence[Standing]) -> str:
-    if not others:
-        return ""
-    names = ", ".join(
-        f'<a href="../rules/{entry_slug(s.name, s.entry.data["rule_hash"])}.html">{escape(s.name)}</a>' for s in others
-    )
-    return f"<p>Not on the map, being of another form or changing nothing: {names}.</p>"
+    return Spot(one.standing.name, rule_link(one.standing), title, x, y, one.point.share, one.learned)

@@ -1,14 +1,17 @@
-"""Who stands where: a board's entries ranked per task and per track.
+"""Who stands where: a board's entries ranked per task, and each track's rules by what they are good at.
 
-Only entries verified under the task's current hash are ranked, by their re-simulated losses. A track's overall
-score is the mean over its tasks of the score, floored at -1 so that one task on which a rule fails without bound
-does not decide alone; a rule that misses a task of the track has no overall rank. Being a mean, it orders two rules
-by these two alone (a mean of ranks would not).
+Only entries verified under the task's current hash are ranked, by their re-simulated losses. A task has a bar: the
+loss of the best rule that knows nothing (frozen weights, or its `blind_loss`). Nobody is called best on a task where
+nobody is below the bar. A track orders its rules by the tasks on which no other is better, then by the share of the
+tasks that they lived on which they are below the bar: a rule is judged by what it was made for, and one that only
+lives through everything leads nothing. Rules that change nothing stand apart.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +24,8 @@ from .board import Board, open_board
 from .catalogue import TaskLike
 from .entry import Entry
 
-SCORE_FLOOR = -1.0  # in the overall score only
+SCORE_FLOOR = -1.0  # in mean scores: one task on which a rule fails without bound does not decide alone
+_CORE = ("builtins", "abc", "typing", "plasticbench.tasks")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Standing:
     n_blown_up: int
     rank: tuple[int, int] | None = None  # best and worst that the data allow; None where not ranked
     group: tuple[str, ...] = ()
+    is_frozen: bool = False  # it should change weights, but every lifetime ended as with frozen ones
 
     @property
     def name(self) -> str:
@@ -49,6 +54,11 @@ class Standing:
     def is_first(self) -> bool:
         """No other rule is better: it is first, or tied for it."""
         return self.rank is not None and self.rank[0] == 1
+
+    @property
+    def learner(self) -> str:
+        """What found the rule; empty for one that stands as its source gives it."""
+        return self.entry.provenance.get("learner", {}).get("name", "")
 
     @property
     def cost(self) -> int | None:
@@ -68,54 +78,105 @@ class TaskStandings:
     unranked: tuple[Standing, ...]  # self-reported first, then stale and rejected
 
     @property
+    def bar(self) -> float:
+        """The loss of the best rule that knows nothing."""
+        return self.task.null_loss if self.task.blind_loss is None else self.task.blind_loss
+
+    @property
+    def ignorant(self) -> str:
+        """What sets the bar, in words."""
+        return "frozen weights" if self.task.blind_loss is None else "the best rule that knows nothing"
+
+    def beats_bar(self, standing: Standing) -> bool:
+        """Whether a rule's whole 95 % interval is below the bar."""
+        return standing.loss_interval[1] < self.bar
+
+    def leads(self, standing: Standing) -> bool:
+        """Whether no other rule is better, and this one is better than knowing nothing."""
+        return standing.is_first and self.beats_bar(standing)
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """Names of the rules that lead; empty where nothing beats the bar."""
+        return tuple(row.name for row in self.ranked if self.leads(row))
+
+    @property
+    def best(self) -> str:
+        """Who is best, in a few words; empty where nothing is ranked."""
+        if not self.ranked:
+            return ""
+        if not self.leaders:
+            return f"none better than {self.ignorant}"
+        return f"best: {self.leaders[0]}" if len(self.leaders) == 1 else f"{len(self.leaders)} tied for the best"
+
+    @property
     def verdict(self) -> str:
         """What the table comes to, in two sentences; empty where nothing is ranked."""
-        first = [row.name for row in self.ranked if row.is_first]
-        if not first:
+        if not self.ranked:
             return ""
-        *others, last = first
-        best = f"No rule is better than {', '.join(others)} and {last}." if others else f"Best: {last}."
-        blind = self.task.blind_loss
-        bar = self.task.null_loss if blind is None else blind
-        below = sum(row.loss_interval[1] < bar for row in self.ranked)
-        ignorant = "frozen weights" if blind is None else "the best rule that knows nothing"
+        if not self.leaders:
+            best = f"No rule is better than {self.ignorant}."
+        elif len(self.leaders) == 1:
+            best = f"Best: {self.leaders[0]}."
+        else:
+            best = f"No rule is better than {', '.join(self.leaders[:-1])} and {self.leaders[-1]}."
+        below = sum(self.beats_bar(row) for row in self.ranked)
         return (
-            f"{best} {below} of {len(self.ranked)} have their whole 95 % interval below the loss of "
-            f"{ignorant} ({bar:.4g})."
+            f"{best} {below} of {len(self.ranked)} have their whole 95\N{NO-BREAK SPACE}% interval below the loss of "
+            f"{self.ignorant} ({self.bar:.4g})."
         )
 
 
 @dataclass(frozen=True)
 class TrackRow:
-    """One rule over the tasks of a track."""
+    """One rule over the tasks of a track that it lived through."""
 
     rule_hash: str
     name: str
     standings: dict[str, Standing]  # by task id; only verified ones
-    overall: float | None = None  # mean floored score; None where a task is missing
-    interval: tuple[float, float] | None = None
-    rank: tuple[int, int] | None = None
-    group: tuple[str, ...] = ()
-
-    @property
-    def n_first(self) -> int:
-        """On how many tasks it is first, or tied for it."""
-        return sum(standing.is_first for standing in self.standings.values())
+    leads_on: frozenset[str]  # ids of tasks on which it is the best, or tied for it
+    beats_bar_on: frozenset[str]  # ids of tasks on which it is better than knowing nothing
 
     @property
     def mean_score(self) -> float:
-        """Mean floored score over the tasks that it lived, however many."""
+        """Mean score over the tasks that it lived, each counted as at least SCORE_FLOOR."""
         scores = [max(standing.score, SCORE_FLOOR) for standing in self.standings.values()]
         return sum(scores) / len(scores)
+
+    def within(self, tasks: Iterable[TaskLike]) -> tuple[int, int, int]:
+        """Of these tasks: on how many it leads, on how many it is above the bar, how many it lived."""
+        ids = {task.id for task in tasks}
+        return len(self.leads_on & ids), len(self.beats_bar_on & ids), len(self.standings.keys() & ids)
 
 
 @dataclass(frozen=True)
 class TrackStandings:
-    """A track's table: rules with an overall rank first, then those that lived through the most tasks."""
+    """A track's rules, those that lead on most tasks first; `frozen` are those that change nothing."""
 
     track: str
     tasks: tuple[TaskLike, ...]
     rows: tuple[TrackRow, ...]
+    frozen: tuple[TrackRow, ...] = ()
+
+    @property
+    def families(self) -> dict[str, tuple[TaskLike, ...]]:
+        """The track's tasks by family, in the order of registration."""
+        found: dict[str, list[TaskLike]] = defaultdict(list)
+        for task in self.tasks:
+            found[family_of(task)].append(task)
+        return {name: tuple(tasks) for name, tasks in found.items()}
+
+    @property
+    def columns(self) -> tuple[TaskLike, ...]:
+        """The tasks that any rule lived, family by family."""
+        return tuple(task for tasks in self.families.values() for task in tasks)
+
+
+def family_of(task: TaskLike) -> str:
+    """What a task has in common with its variants, in words: its most general class outside the package's core."""
+    own = [cls for cls in type(task).__mro__ if not cls.__module__.startswith(_CORE)]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", own[-1].__name__.removesuffix("Task")).lower()
+    return words.capitalize()
 
 
 def task_standings(board: Board, task_id: str) -> TaskStandings:
@@ -133,7 +194,9 @@ def task_standings(board: Board, task_id: str) -> TaskStandings:
 def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
     if not entries:
         return ()
-    result = ranking.rank(np.stack([entry.measured(task.spec_hash)[0] for entry in entries]))
+    losses = np.stack([entry.measured(task.spec_hash)[0] for entry in entries])
+    result = ranking.rank(losses)
+    frozen = [row for row, entry in zip(losses, entries, strict=True) if changes_nothing(entry)]
     rows = [
         _standing(
             task,
@@ -141,6 +204,7 @@ def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
             interval=(float(result.intervals[i, 0]), float(result.intervals[i, 1])),
             rank=(int(result.rank_low[i]), int(result.rank_high[i])),
             group=result.groups[i],
+            is_frozen=not changes_nothing(entries[i]) and any(np.array_equal(losses[i], row) for row in frozen),
         )
         for i in result.order
     ]
@@ -153,6 +217,7 @@ def _standing(
     interval: tuple[float, float] | None = None,
     rank: tuple[int, int] | None = None,
     group: tuple[str, ...] = (),
+    is_frozen: bool = False,
 ) -> Standing:
     losses, statuses = entry.measured(task.spec_hash)
     low, high = interval or statistics.mean_interval(losses)
@@ -170,6 +235,7 @@ def _standing(
         n_blown_up=sum(status != "ok" for status in statuses),
         rank=rank,
         group=group,
+        is_frozen=is_frozen,
     )
 
 
@@ -190,39 +256,28 @@ def track_standings(board: Board, track: str, tables: dict[str, TaskStandings] |
         for standing in tables[task.id].ranked:
             by_rule[standing.entry.data["rule_hash"]].setdefault(task.id, standing)
     rows = [
-        TrackRow(rule_hash, min(s.name for s in standings.values()), standings)
+        TrackRow(
+            rule_hash=rule_hash,
+            name=min(s.name for s in standings.values()),
+            standings=standings,
+            leads_on=frozenset(i for i, s in standings.items() if tables[i].leads(s)),
+            beats_bar_on=frozenset(i for i, s in standings.items() if tables[i].beats_bar(s)),
+        )
         for rule_hash, standings in by_rule.items()
     ]
-    complete = [row for row in rows if len(row.standings) == len(tasks)]
-    partial = [row for row in rows if len(row.standings) < len(tasks)]
-    partial.sort(key=lambda row: (-len(row.standings), -row.mean_score, row.name, row.rule_hash))
-    return TrackStandings(track, tasks, (*_overall(tasks, complete), *partial))
-
-
-def _overall(tasks: tuple[TaskLike, ...], rows: list[TrackRow]) -> list[TrackRow]:
-    if not rows:
-        return []
-    rows = sorted(rows, key=lambda row: (row.name, row.rule_hash))
-    total = np.zeros((len(rows), statistics.RESAMPLES))
-    for task in tasks:
-        losses = np.stack([row.standings[task.id].entry.measured(task.spec_hash)[0] for row in rows])
-        means = statistics.resampled_means(losses, stream=f"bootstrap {task.id}")  # tasks are independent
-        total += np.maximum(np.vectorize(task.score)(means), SCORE_FLOOR)
-    fewest = min(standing.n_lifetimes for row in rows for standing in row.standings.values())
-    overall = np.array([row.mean_score for row in rows])
-    result = ranking.compare(-overall, -total / len(tasks), statistics.tail_probability(fewest))
-    return [
-        TrackRow(
-            rule_hash=rows[i].rule_hash,
-            name=rows[i].name,
-            standings=rows[i].standings,
-            overall=-float(result.values[i]),
-            interval=(-float(result.intervals[i, 1]), -float(result.intervals[i, 0])),
-            rank=(int(result.rank_low[i]), int(result.rank_high[i])),
-            group=result.groups[i],
+    rows.sort(
+        key=lambda row: (
+            -len(row.leads_on), -len(row.beats_bar_on) / len(row.standings), -row.mean_score, row.name, row.rule_hash
         )
-        for i in result.order
-    ]
+    )  # fmt: skip
+    frozen = [row for row in rows if changes_nothing(next(iter(row.standings.values())).entry)]
+    return TrackStandings(track, tasks, tuple(row for row in rows if row not in frozen), tuple(frozen))
+
+
+def changes_nothing(entry: Entry) -> bool:
+    """Whether an entry's rule has no change at any event."""
+    keys = {key for pathway in entry.rule["pathways"].values() for key in pathway}
+    return not any(key.startswith("on_") or key == "network" for key in keys)
 
 
 @dataclass(frozen=True)

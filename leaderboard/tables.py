@@ -9,6 +9,7 @@ from .board import Board, open_board
 from .standings import (
     Standing,
     TaskStandings,
+    TrackRow,
     TrackStandings,
     task_standings,
     track_standings,
@@ -80,22 +81,30 @@ def _why(standing: Standing) -> str:
 
 
 def _track_text(table: TrackStandings) -> list[str]:
-    rows = [row for row in table.rows if row.overall is not None and row.interval is not None]
-    if not rows or len(table.tasks) < 2:
+    if not table.rows or len(table.tasks) < 2:
         return []
+    header = ("rule", "best on", "beats ignorance on", "of tasks", "mean score", "best on, by family of tasks")
     cells = [
         (
-            rank_text(row.rank),
-            "".join(row.group),
             row.name,
-            f"{row.overall:z.3f}",
-            f"{row.interval[0]:z.3f} to {row.interval[1]:z.3f}",
+            str(len(row.leads_on)),
+            str(len(row.beats_bar_on)),
+            str(len(row.standings)),
+            f"{row.mean_score:z.3f}",
+            ", ".join(
+                f"{name} {leads} of {lived}"
+                for name, tasks in table.families.items()
+                for leads, _, lived in [row.within(tasks)]
+                if lived
+            ),
         )
-        for row in rows
-        if row.interval is not None
+        for row in table.rows
     ]
-    title = f"track {table.track}: mean score over its {len(table.tasks)} tasks, of the rules that lived through all"
-    return [title + "\n" + text_table(("rank", "group", "rule", "score", "95 %"), cells)]
+    title = (
+        f"track {table.track}: rules by the tasks on which they are the best or tied for it; ignorance is frozen "
+        "weights or a task's best rule that knows nothing"
+    )
+    return [title + "\n" + text_table(header, cells)]
 
 
 def board_json(board: Board | str | Path | None = None, task_id: str | None = None) -> dict[str, Any]:
@@ -119,6 +128,7 @@ def _task_json(table: TaskStandings) -> dict[str, Any]:
         "blind_loss": task.blind_loss,
         "reference_rule": task.reference_rule,
         "reference_loss": task.reference_loss,
+        "best": list(table.leaders),
         "entries": [_standing_json(standing) for standing in (*table.ranked, *table.unranked)],
     }
 
@@ -148,16 +158,18 @@ def _track_json(table: TrackStandings) -> dict[str, Any]:
     return {
         "track": table.track,
         "tasks": [task.id for task in table.tasks],
-        "rules": [
-            {
-                "rule": row.name,
-                "rule_hash": row.rule_hash,
-                "scores": {task_id: standing.score for task_id, standing in row.standings.items()},
-                "score": row.overall,
-                "score_interval": None if row.interval is None else list(row.interval),
-                "rank": None if row.rank is None else list(row.rank),
-                "group": list(row.group),
-            }
-            for row in table.rows
-        ],
+        "families": {name: [task.id for task in tasks] for name, tasks in table.families.items()},
+        "rules": [_row_json(row) for row in table.rows],
+        "frozen": [_row_json(row) for row in table.frozen],
+    }
+
+
+def _row_json(row: TrackRow) -> dict[str, Any]:
+    return {
+        "rule": row.name,
+        "rule_hash": row.rule_hash,
+        "scores": {task_id: standing.score for task_id, standing in row.standings.items()},
+        "best_on": sorted(row.leads_on),
+        "beats_ignorance_on": sorted(row.beats_bar_on),
+        "mean_score": row.mean_score,
     }

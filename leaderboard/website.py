@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 
@@ -44,15 +45,17 @@ def site_files(board: Board) -> dict[str, bytes]:
     rules = rules_on_board(board, tables)
     family = {found.rule.hash: found for found in rules}
     by_hash = {rule_hash: found.rule for rule_hash, found in family.items()}
-    tasks = tuple(board.catalogue.tasks.values())
+    leading = Counter(
+        standing.entry.data["rule_hash"] for t in tables.values() for standing in t.ranked if t.leads(standing)
+    )
     pages = {
-        "index.html": board_page(all_tracks, tables, len(rules)),
+        "index.html": board_page(all_tracks, tables, len(rules), board.broken),
         "tasks.html": tasks_page(all_tracks, tables),
-        "rules.html": rules_page(rules),
+        "rules.html": rules_page(rules, leading),
         "method.html": method_page(),
     }
     pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table, by_hash) for task_id, table in tables.items()}
-    pages |= {f"rules/{found.slug}.html": rule_page(found, tasks, family) for found in rules}
+    pages |= {f"rules/{found.slug}.html": rule_page(found, family) for found in rules}
     files = {name: text.encode() for name, text in pages.items()}
     for found in rules:
         files |= _downloads(found)

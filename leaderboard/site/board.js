@@ -10,13 +10,14 @@
   };
 
   for (const table of document.querySelectorAll("table.sortable")) {
-    const heads = [...table.tHead.rows[0].cells];
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
     heads.forEach((head, column) => {
       const button = head.querySelector("button");
       if (!button) return;
       button.addEventListener("click", () => {
         const numeric = head.classList.contains("num");
-        const descending = head.getAttribute("aria-sort") === "ascending";
+        const sorted = head.getAttribute("aria-sort");
+        const descending = sorted ? sorted === "ascending" : head.dataset.first === "descending"; // the best first
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", descending ? "descending" : "ascending");
         const rows = [...table.tBodies[0].rows].map((row, at) => ({ row, at, value: valueOf(row, column, numeric) }));

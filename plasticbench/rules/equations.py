@@ -116,6 +116,11 @@ def _jump(symbol: str, value: str, event: str) -> str:
     return rf", \quad {symbol} \leftarrow {value} \; \text{{at each {_EVENT_WORDS[event]}}}"
 
 
+def symbol(rule: PathwayRule, name: str, style: LatexStyle) -> str:
+    """The LaTeX of a parameter, variable, trace or state, as it stands in the rule's equations."""
+    return _with_symbols(style, rule).name(name)
+
+
 def _with_symbols(style: Style, rule: PathwayRule) -> Style:
     if not isinstance(style, LatexStyle):
         return style

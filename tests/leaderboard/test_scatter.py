@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from plasticbench.leaderboard.scatter import Spot, _layout, _short, decades_axis, linear_axis, scatter_plot
+from plasticbench.leaderboard.charts.scatter import Spot, _layout, _short, decades_axis, linear_axis, scatter_plot
 
 
 def spots(n, seed=0, spread=1.0):

@@ -1,5 +1,6 @@
 """The site: the same bytes every time, nothing from elsewhere, no stranger's code; and it works in a browser."""
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -12,6 +13,9 @@ from small_tasks import SmallTask, make_catalogue, result_json, rule_json
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.leaderboard import open_board, submit, verify, write_site
+from plasticbench.leaderboard.equations import changes, outer_terms
+from plasticbench.leaderboard.prose import indexed, linked, prose
+from plasticbench.rules.pathway import PathwayRule
 from plasticbench.tasks.rule_map import RuleMap, RuleMapPoint
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
@@ -35,7 +39,7 @@ def catalogue():
     return make_catalogue(
         SmallTask(SMALL, description="## Life\n\nOne neuron and `w`.\n\n- first\n- second"),
         SmallTask(OTHER, title="Another task", rule_map=MAP),
-        SmallTask("plasticbench/Spiking-v0", track="spiking"),
+        SmallTask("plasticbench/Spiking-v0", "spiking", "1", 50, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
     )
 
 
@@ -60,7 +64,13 @@ def board(tmp_path_factory, catalogue):
     )  # fmt: skip
     hostile = rule_json("hostile", 0.7)
     hostile["reference"] = hostile["note"] = HOSTILE
-    put(folder, catalogue, hostile, OTHER, learned={"authors": [HOSTILE], "notes": HOSTILE})
+    put(
+        folder,
+        catalogue,
+        hostile,
+        OTHER,
+        learned={**LEARNED, "learner": HOSTILE, "options": {HOSTILE: HOSTILE}, "authors": [HOSTILE], "notes": HOSTILE},
+    )
     return open_board(folder / "board", catalogue)
 
 
@@ -140,6 +150,66 @@ def test_what_a_stranger_wrote_is_shown_not_run(site):
     assert "&lt;script&gt;" in card.read_text()
 
 
+def test_hostile_words_are_escaped_wherever_a_page_shows_them():
+    """Every page kind, with each text of task and rule replaced by markup."""
+    for text in (
+        prose(f"{HOSTILE}\n\n## {HOSTILE}\n\n- {HOSTILE}\n\n`{HOSTILE}` {HOSTILE}"),
+        linked(HOSTILE),
+        indexed(HOSTILE),
+    ):
+        assert "<script" not in text
+        assert "<img" not in text
+    assert "<b>" not in linked("doi:10.1234/<b>x</b>")
+    assert '"' not in re.sub(r'<a href="[^"]*">', "", linked('doi:10.1234/"onclick="x'))
+
+
+def test_the_shape_of_an_array_is_not_a_symbol_with_an_index():
+    assert indexed("synapses, (n_synapses,) each") == "synapses, <code>(n_synapses,)</code> each"
+    assert indexed("dense (n_post, n_pre)") == "dense <code>(n_post, n_pre)</code>"
+    assert indexed("the bound w_max") == "the bound w<sub>max</sub>"
+
+
+def test_terms_are_explained_where_they_stand(site):
+    text = (site / "tasks" / "Small-v0.html").read_text()
+    for term in ("<b>Letters</b>", "<b>Middle half</b>", "<b>Learned in</b>"):
+        assert text.index(term) < text.index("<table"), term
+    assert "Best on" in (site / "index.html").read_text().partition("<table")[0]
+
+
+def test_no_card_names_a_best_where_rules_are_tied_or_nothing_is_learned(tmp_path):
+    catalogue = make_catalogue(SmallTask(SMALL, blind_loss=0.2), SmallTask(OTHER))
+    for task_id in (SMALL, OTHER):
+        put(tmp_path, catalogue, rule_json("first", 0.3), task_id)
+        put(tmp_path, catalogue, rule_json("second", 0.3, eta=0.2), task_id)
+    write_site(open_board(tmp_path / "board", catalogue), tmp_path / "site")
+    text = (tmp_path / "site" / "tasks.html").read_text()
+    assert "best: " not in text
+    assert "2 verified, none better than the best rule that knows nothing" in text
+    assert "2 verified, 2 tied for the best" in text
+
+
+def test_a_rule_that_changes_nothing_leads_nothing_and_stands_apart(tmp_path, catalogue):
+    frozen = rule_json("frozen", 0.05)
+    frozen["pathways"]["ff"].pop("on_step")
+    for task_id in (SMALL, OTHER):
+        put(tmp_path, catalogue, frozen, task_id)
+    put(tmp_path, catalogue, rule_json("good", 0.1), SMALL)
+    write_site(open_board(tmp_path / "board", catalogue), tmp_path / "site")
+    first, _, rest = (tmp_path / "site" / "index.html").read_text().partition('<tbody class="apart">')
+    assert "good" in first
+    assert ">frozen</a>" not in first
+    assert ">frozen</a>" in rest
+
+
+def test_a_rule_that_cannot_be_drawn_keeps_no_page_from_being_written(tmp_path, catalogue):
+    rule = rule_json("bomb", 0.3)
+    rule["pathways"]["ff"]["on_step"] = "exp(exp(exp(10 + eta*base*noise*w))) * (pre - 1e30*post)**9"
+    put(tmp_path, catalogue, rule, SMALL)
+    put(tmp_path, catalogue, rule_json("good", 0.1), SMALL)
+    write_site(open_board(tmp_path / "board", catalogue), tmp_path / "site")
+    assert len(list((tmp_path / "site" / "rules").glob("*.html"))) == 2
+
+
 def test_entries_that_are_not_ranked_stand_apart_with_the_reason(site):
     text = (site / "tasks" / "Small-v0.html").read_text()
     ranked, _, rest = text.partition("Not ranked")
@@ -159,9 +229,40 @@ def test_a_learned_rule_tells_home_from_transfer(site):
 
 def test_equations_are_mathml_with_an_operator_between_terms(site):
     (card,) = (site / "rules").glob("alpha-*.html")
-    assert re.search(
-        r"<math>.*<mi>η</mi>.*<msub><mi>x</mi><mtext>pre</mtext></msub>.*<mo>−</mo>.*</math>", card.read_text()
-    )
+    text = html.unescape(card.read_text())
+    assert re.search(r"<math[^>]*>.*<mi>η</mi>.*<msub><mi>x</mi>.*<mtext>pre</mtext>.*<mo>−</mo>.*</math>", text)
+
+
+def test_a_long_sum_breaks_between_its_terms_only():
+    text = r"a + \frac{b + c}{d} - \left(e - f\right) \, g + 10^{-3}"
+    assert outer_terms(text) == ["a", r"+ \frac{b + c}{d}", r"- \left(e - f\right) \, g", "+ 10^{-3}"]
+
+
+def test_a_power_stands_above_its_index_and_a_numbered_parameter_has_its_number_as_index():
+    rule = PathwayRule.make({"on_step": "A2_minus * post**2"}, {"A2_minus": 1.0})
+    (change,) = changes(rule)
+    text = html.unescape(str(change.html))
+    assert re.search(r"<msubsup><mi>x</mi><mrow><mtext>post</mtext></mrow><mrow><mn>2</mn></mrow></msubsup>", text)
+    assert re.search(r"<msub><mi>A</mi><mrow><mn>2</mn><mo>,</mo><mtext>minus</mtext></mrow></msub>", text)
+
+
+def test_a_neural_rule_s_equation_is_mathematics_and_its_layers_are_words(tmp_path, catalogue):
+    """It read "\\quad \\text{" and "1 identity]}"."""
+    rule = rule_json("neural", 0.3)
+    network = {
+        "inputs": ["pre", "post", "w"], "outputs": ["on_step"], "layers": [2, 1], "activations": ["tanh", "identity"],
+        "weights": [[[1, 2, 3], [1, 2, 3]], [[1, 2]]], "biases": [[0, 0], [0]],
+    }  # fmt: skip
+    rule["pathways"]["ff"] = {"network": network, "parameters": rule["pathways"]["ff"]["parameters"]}
+    put(tmp_path, catalogue, rule, SMALL)
+    write_site(open_board(tmp_path / "board", catalogue), tmp_path / "site")
+    (card,) = (tmp_path / "site" / "rules").glob("neural-*.html")
+    text = html.unescape(card.read_text())
+    equation = re.search(r'<div class="equation">.*?</div>', text)[0]
+    assert "<mi>tanh</mi>" in equation
+    assert "\\" not in equation
+    assert "[" not in equation
+    assert "A network of 2 tanh units, then 1 identity unit." in text
 
 
 def test_a_task_with_a_theory_shows_ranked_rules_on_its_map(site):
@@ -203,8 +304,10 @@ def test_a_browser_sorts_a_table_follows_a_link_and_has_nothing_to_complain_abou
     window.click("table th:nth-child(2) button")
     assert window.run(names) == ["zeta", "reference", "alpha"]
     window.click("table th:nth-child(3) button")
+    assert window.run(names) == ["reference", "zeta", "alpha"], "a first click on a score sorts the best first"
+    assert window.run("return document.querySelector('th:nth-child(3)').getAttribute('aria-sort')") == "descending"
+    window.click("table th:nth-child(3) button")
     assert window.run(names) == ["alpha", "zeta", "reference"]
-    assert window.run("return document.querySelector('th:nth-child(3)').getAttribute('aria-sort')") == "ascending"
     window.click("tbody tr:first-child a")
     assert window.run("return document.querySelector('h1').textContent") == "alpha"
     assert window.run("return document.querySelector('math').getBoundingClientRect().height") > 5

@@ -37,14 +37,39 @@ def test_an_entry_of_an_older_task_leaves_the_ranking_by_itself(tmp_path, catalo
     assert task_standings(board, SMALL).unranked[0].state == "stale"
 
 
-def test_a_track_ranks_rules_that_lived_through_all_of_it(tmp_path, catalogue):
-    fill(tmp_path, catalogue, [rule_json("both", 0.3), rule_json("better", 0.2)], (SMALL, OTHER))
-    board = fill(tmp_path, catalogue, [rule_json("one-only", 0.1)])
-    rows = track_standings(board, "rate").rows
-    assert [(row.name, row.rank) for row in rows] == [("better", (1, 1)), ("both", (2, 2)), ("one-only", None)]
-    assert list(rows[2].standings) == [SMALL]
-    low, high = rows[0].interval
-    assert low < rows[0].overall < high
+def test_a_track_orders_rules_by_what_they_are_best_at(tmp_path, catalogue):
+    """A specialist stands above one that lives through everything; one that changes nothing stands apart."""
+    fill(tmp_path, catalogue, [rule_json("everywhere", 0.3), rule_json("worse", 0.5)], (SMALL, OTHER))
+    fill(tmp_path, catalogue, [frozen_json("frozen", 0.05)], (SMALL, OTHER))
+    board = fill(tmp_path, catalogue, [rule_json("specialist", 0.1)])
+    table = track_standings(board, "rate")
+    assert [row.name for row in table.rows] == ["specialist", "everywhere", "worse"]
+    assert [row.name for row in table.frozen] == ["frozen"]
+    specialist, everywhere, _ = table.rows
+    assert (specialist.leads_on, specialist.beats_bar_on) == (set(), {SMALL})
+    assert everywhere.within(table.tasks) == (0, 2, 2)
+    assert list(table.families) == ["Small"]
+
+
+def frozen_json(name, base):
+    """A rule that changes nothing. (In the tests' arithmetic it may still have any loss.)"""
+    rule = rule_json(name, base)
+    rule["pathways"]["ff"].pop("on_step")
+    return rule
+
+
+def test_nobody_is_best_where_nothing_is_better_than_knowing_nothing(tmp_path):
+    catalogue = make_catalogue(SmallTask(SMALL, blind_loss=0.2), SmallTask(OTHER))
+    table = task_standings(fill(tmp_path, catalogue, [rule_json("first", 0.3), rule_json("second", 0.4)]), SMALL)
+    assert table.ranked[0].is_first
+    assert table.leaders == ()
+    assert table.best == "none better than the best rule that knows nothing"
+    assert table.verdict.startswith("No rule is better than the best rule that knows nothing. 0 of 2 have")
+    tied = [rule_json("a", 0.1), rule_json("b", 0.1, eta=0.2)]
+    table = task_standings(fill(tmp_path, catalogue, tied), SMALL)
+    assert table.best == "2 tied for the best"
+    table = task_standings(fill(tmp_path, catalogue, [rule_json("top", 0.02)]), SMALL)
+    assert table.best == "best: top"
 
 
 def test_the_verdict_names_the_first_and_counts_those_that_learn(tmp_path, catalogue):
@@ -59,9 +84,10 @@ def test_the_verdict_names_the_first_and_counts_those_that_learn(tmp_path, catal
 
 def test_one_unbounded_failure_does_not_decide_a_track(tmp_path):
     catalogue = make_catalogue(SmallTask(SMALL), SmallTask(OTHER, fails="brilliant-once"))
-    rules = [rule_json("brilliant-once", 0.1), rule_json("bad", 1.5)]
+    rules = [rule_json("brilliant-once", 0.9), rule_json("bad", 2.5)]
     rows = track_standings(fill(tmp_path, catalogue, rules, (SMALL, OTHER)), "rate").rows
     assert [row.name for row in rows] == ["brilliant-once", "bad"]
+    assert rows[0].mean_score > -1.0
 
 
 def test_rules_of_equal_losses_share_rank_and_group_on_the_board(tmp_path, catalogue):

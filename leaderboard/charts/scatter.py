@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from .charts import nice_ticks, tick_text
+from markupsafe import Markup, escape
+
+from .ticks import nice_ticks, tick_text
 
 HEIGHT, TOP, BOTTOM = 330, 12, 300  # px: of the drawing, of its frame
 _LEFT, _RIGHT = 13.0, 97.0  # percent: of the frame
@@ -85,7 +86,7 @@ class Spot:
 
 def scatter_plot(
     spots: Sequence[Spot], x: Axis, y: Axis, label: str, ground: str = "", corners: tuple[str, str] = ("", "")
-) -> str:
+) -> Markup:
     """Spots, the most important first, over what `ground` draws; `corners` has words for top left and bottom right."""
     grid = "".join(
         f'<line class="grid" x1="{x.left(t):.2f}%" x2="{x.left(t):.2f}%" y1="{TOP}" y2="{BOTTOM}"/>'
@@ -106,7 +107,7 @@ def scatter_plot(
     # The most important on top, and the small dots of learned rules within the rings of others.
     order = sorted(range(len(spots)), key=lambda i: (spots[i].learned, -i))
     dots = "".join(_dot(spots[i], *places[i]) for i in order)
-    return (
+    return Markup(
         f'<svg class="scatter" height="{HEIGHT}" role="group" aria-label="{escape(label)}">'
         f"{grid}{ground}{words}{names}{dots}</svg>"
     )
