@@ -75,7 +75,7 @@ class RuleSet:
         place = make_folder(folder / FOLDER)
         for i, rule in enumerate(self.rules):
             rule.save(place / _file(i))
-        columns = {"file": np.array([_file(i) for i in range(len(self))]), "weight": self.weights}
+        columns = {"rule_file": np.array([_file(i) for i in range(len(self))]), "weight": self.weights}
         columns |= {f"{_METRIC}{name}": values for name, values in self.metrics.items()}
         columns |= {n: c for n, c in (("loss", self.losses), ("theta", self.thetas)) if c is not None}
         buffer = io.BytesIO()
@@ -88,7 +88,7 @@ class RuleSet:
         try:
             with np.load(folder / TABLE, allow_pickle=False) as table:
                 columns = {name: table[name] for name in table.files}
-            files = [str(name) for name in columns["file"]]
+            files = [str(name) for name in columns["rule_file"]]
             weights = columns["weight"]
         except Exception as error:
             raise PlasticbenchError(
@@ -97,6 +97,15 @@ class RuleSet:
         metrics = {name.removeprefix(_METRIC): c for name, c in columns.items() if name.startswith(_METRIC)}
         rules = [load_rule(str(folder / FOLDER / Path(name).name)) for name in files]
         return cls(rules, weights, columns.get("loss"), metrics, columns.get("theta"))
+
+
+def remove(folder: Path) -> None:
+    """Take back what `save` wrote, and nothing else."""
+    (folder / TABLE).unlink(missing_ok=True)
+    for file in (folder / FOLDER).glob("[0-9]" * 5 + ".*"):
+        file.unlink()
+    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
+        (folder / FOLDER).rmdir()
 
 
 def _file(position: int) -> str:

@@ -82,7 +82,7 @@ def learn(
             "seconds": cost.seconds,
         }
         result = evaluate(rule, task, learned=learned)
-        result.save(run.path / RESULT)
+        run.keep_result(result)
         return result
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,15 +18,17 @@ from typing import Any
 
 from plasticbench.drawing.curves import learning_curve
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.result import Result
 from plasticbench.files import make_folder, read_json, write_bytes, write_text
-from plasticbench.learning import checkpoints
+from plasticbench.learning import checkpoints, rule_set
 from plasticbench.learning.history import History, line_of, read_history, whole_lines
-from plasticbench.learning.rule_set import FOLDER, TABLE, RuleSet
+from plasticbench.learning.rule_set import TABLE, RuleSet
 from plasticbench.rules import Rule
 
 SETTINGS, OUTCOME, RULE, RESULT = "run.json", "outcome.json", "rule.json", "result.json"
 HISTORY, _CHECKPOINT, _CURVE = "history.jsonl", "checkpoint.pt", "learning_curve.png"
-_OF_THE_END = (OUTCOME, RESULT, RULE, "rule.safetensors", _CURVE, TABLE)
+_OF_THE_END = (OUTCOME, RESULT, RULE, "rule.safetensors", _CURVE)
+_FILES = (SETTINGS, _CHECKPOINT, HISTORY, *_OF_THE_END)
 _FREE = ("versions", "workers")  # settings that may differ when a run goes on
 
 
@@ -59,8 +60,8 @@ class RunDirectory:
         self._n_rows = 0
         if (self.path / SETTINGS).exists() and not overwrite:
             self._reopen(resume)
-        elif resume and self.path.is_dir() and any(self.path.iterdir()):
-            raise PlasticbenchError(f"out: {self.path} holds no run to resume ({SETTINGS} is missing)")
+        elif not overwrite:
+            self._check_free(resume)
 
     def _reopen(self, resume: bool) -> None:
         if resume:
@@ -76,6 +77,17 @@ class RunDirectory:
             )
         else:
             self._overwrite = True
+
+    def _check_free(self, resume: bool) -> None:
+        """Of a folder without settings."""
+        if resume and self.path.is_dir() and any(not file.name.startswith(".") for file in self.path.iterdir()):
+            raise PlasticbenchError(f"out: {self.path} holds no run to resume ({SETTINGS} is missing)")
+        for name in (*_FILES, TABLE):
+            if (self.path / name).exists():
+                raise PlasticbenchError(
+                    f"out: {self.path} holds a {name} of something else, which a run would replace; "
+                    "choose another folder, or replace it with --overwrite"
+                )
 
     @property
     def history(self) -> History:
@@ -109,10 +121,10 @@ class RunDirectory:
         make_folder(self.path)
         if self._lock_wanted:
             self._take_lock()
-        if self._overwrite:
-            self._clear()
-        for name in _OF_THE_END:
-            (self.path / name).unlink(missing_ok=True)  # of a run that ended within a smaller budget
+        for name in _FILES if self._overwrite else _OF_THE_END:  # these: of an end within a smaller budget
+            (self.path / name).unlink(missing_ok=True)
+        rule_set.remove(self.path)
+        self._sweep()
         if self._stored != self._settings:
             write_text(self.path / SETTINGS, json.dumps(self._settings, indent=1, allow_nan=False) + "\n")
         self._n_rows = self.checkpoint["history_rows"] if self.checkpoint else 0
@@ -143,6 +155,17 @@ class RunDirectory:
         outcome = {"budget": self._settings.get("budget"), **asdict(cost)}
         write_text(self.path / OUTCOME, json.dumps(outcome, indent=1, allow_nan=False) + "\n")
 
+    def keep_result(self, result: Result) -> None:
+        """Write the official evaluation of what was learned."""
+        self._sweep()
+        result.save(self.path / RESULT)
+
+    def _sweep(self) -> None:
+        """Remove what writes have left that a kill cut short."""
+        for name in _FILES:
+            for unfinished in self.path.glob(f".{name}.*"):
+                unfinished.unlink(missing_ok=True)
+
     def _take_lock(self) -> None:
         try:
             import fcntl
@@ -155,13 +178,6 @@ class RunDirectory:
             raise PlasticbenchError(f"out: another process is running in {self.path}; choose another folder") from None
         except OSError:
             pass  # a file system without locks
-
-    def _clear(self) -> None:
-        """Remove an earlier run's files, and no others."""
-        for name in (SETTINGS, _CHECKPOINT, HISTORY, *_OF_THE_END):
-            (self.path / name).unlink(missing_ok=True)
-        if (self.path / FOLDER).is_dir():
-            shutil.rmtree(self.path / FOLDER)
 
     def _check_same(self, stored: Any) -> None:
         if not isinstance(stored, dict):
