@@ -22,6 +22,8 @@ from torch import Tensor
 from plasticbench.drawing.figures import import_matplotlib
 from plasticbench.errors import PlasticbenchError
 
+from .evotorch import ALGORITHMS
+
 import_matplotlib()  # EvoTorch imports it, and would stop at an inherited backend that is not installed
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the libraries' own deprecations, at import
@@ -29,8 +31,8 @@ with warnings.catch_warnings():
     from evotorch import algorithms, operators
 logging.getLogger("evotorch").setLevel(logging.WARNING)  # it announces every problem that is made
 
-ALGORITHMS = ("cma-es", "xnes", "snes", "pgpe", "cem", "ga")
 _BOUNDED = ("cma-es", "ga")  # the others live in an unbounded space that is squashed into the bounds
+_NEAR_BOUND = 0.3  # of a first step: closer to a bound, a squashed search cannot start
 _FAR = 1e6  # standard deviations: stands for an infinite bound where an algorithm wants numbers
 _SAME = 1e-9  # relative difference of candidates that another machine's linear algebra may make
 
@@ -52,7 +54,16 @@ class SearchSpace:
         self._squashable = finite
         self._middle = torch.where(finite, (low + high) / 2, torch.zeros_like(low))
         self._half = torch.where(finite, (high - low) / 2, torch.ones_like(low))
-        self._place = ((self.start - self._middle) / self._half).clamp(-0.999, 0.999)  # of the start
+        self._place = self._started_inside((self.start - self._middle) / self._half)
+
+    def _started_inside(self, place: Tensor) -> Tensor:
+        """Where the squashed search starts, as a share of the half range; one first step inside, if near a bound.
+
+        At a bound the squash has no slope: the search would leap over the range, or never leave.
+        """
+        step = (self.std / self._half).clamp_max(1.0)
+        inside = place.sign() * (1.0 - step)
+        return torch.where(1.0 - place.abs() < _NEAR_BOUND * step, inside, place.clamp(-0.999, 0.999))
 
     @property
     def dimension(self) -> int:
@@ -103,6 +114,8 @@ class Search:
     """A run of one algorithm in one space. A generation is one call of the judge with `population` rules."""
 
     def __init__(self, algorithm: str, population: int, space: SearchSpace, seed: int):
+        if algorithm not in ALGORITHMS:
+            raise PlasticbenchError(f"algorithm: {algorithm!r} is none of {', '.join(ALGORITHMS)}")
         self.space = space
         self._squashed = algorithm not in _BOUNDED
         self.values: list[Tensor] = []  # (population,) of every generation so far

@@ -7,62 +7,56 @@ Adam's own metric (soft thresholding, Parikh & Boyd 2014), so coefficients that 
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.learning.problem import Problem
-from plasticbench.rules import Rule
-from plasticbench.simulation.threads import one_torch_thread
+from plasticbench.learning.options import Option, OptionedLearner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.learning.problem import Problem
+    from plasticbench.rules import Rule
 
 _BETAS = (0.9, 0.99)
 _EPSILON = 1e-8
 _SMALLEST_KEPT = 0.03  # of the largest coefficient: below it, a penalised coefficient is left out of the refit
 
 
-class Gradient:
-    """Options: `learning_rate` of Adam, decayed to a tenth by a cosine over the budget; `lifetimes` per step;
-    `l1`, the weight λ of the penalty; `refit`, the last share of the budget in which the coefficients that the
-    penalty has spared are fitted without it (relaxed lasso, Meinshausen 2007); `clip`, the largest gradient norm
-    taken at face value; `conditions`, fixed for every training lifetime.
+class Gradient(OptionedLearner):
+    """Adam on the gradient of whole simulated lifetimes, with an L1 penalty and a refit of what it spares.
 
     A step after which more than half of the lifetimes blow up is taken back half way and not counted.
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 0.1,
-        lifetimes: int = 32,
-        l1: float = 1e-2,
-        refit: float = 0.2,
-        clip: float = 1.0,
-        conditions: dict[str, Any] | None = None,
-    ):
-        for name, value, low, high in (
-            ("learning_rate", learning_rate, 0.0, math.inf),
-            ("clip", clip, 0.0, math.inf),
-            ("l1", l1, -1e-300, math.inf),
-            ("refit", refit, -1e-300, 1.0),
-        ):
-            if not isinstance(value, (int, float)) or not low < value < high:
-                raise PlasticbenchError(
-                    f"option.{name}: {value!r} is not a number above {max(low, 0):g}, below {high:g}"
-                )
-        if not isinstance(lifetimes, int) or lifetimes < 1:
-            raise PlasticbenchError(f"option.lifetimes: {lifetimes!r} is not a positive whole number")
-        self.learning_rate, self.lifetimes, self.l1 = float(learning_rate), lifetimes, float(l1)
-        self.refit = float(refit) if l1 > 0 else 0.0
-        self.clip, self.conditions = float(clip), conditions
+    OPTIONS = (
+        Option("learning_rate", 0.1, "of Adam, decayed to a tenth by a cosine over the budget", low=0.0, low_open=True),
+        Option("lifetimes", 32, "fresh ones for each step", low=1),
+        Option("l1", 1e-2, "weight of the penalty ‖θ‖₁", low=0.0),
+        Option(
+            "refit", 0.2, "last share of the budget, in which the coefficients that the penalty has spared are fitted "
+            "without it (relaxed lasso, Meinshausen 2007)", low=0.0, high=1.0, high_open=True,
+        ),
+        Option("clip", 1.0, "largest gradient norm that is taken at face value", low=0.0, low_open=True),
+        Option("conditions", None, "fixed for every training lifetime"),
+    )  # fmt: skip
+    learning_rate: float
+    lifetimes: int
+    l1: float
+    refit: float
+    clip: float
+    conditions: dict[str, Any] | None
 
     def learn(self, problem: Problem) -> Rule:
+        from plasticbench.simulation.threads import one_torch_thread
+
+        self._check(problem)
         penalised = problem.family.penalty_mask
         state = problem.resumed_state or self._start(problem.family.initial(problem.seed))
         with one_torch_thread():
             while problem.budget_left >= self.lifetimes:
                 spent = problem.lifetimes_spent / problem.budget
-                if spent >= 1.0 - self.refit and state["kept"].all():
+                if self.l1 > 0 and spent >= 1.0 - self.refit and state["kept"].all():
                     self._select(state, penalised)
                 theta = state["theta"]
                 loss, gradient, blown_up = self._gradient(problem, theta)
@@ -75,8 +69,22 @@ class Gradient:
                 problem.checkpoint(state)
         return problem.rule(state["theta"])
 
+    def _check(self, problem: Problem) -> None:
+        """Raise PlasticbenchError for what would make every step a waste."""
+        import torch
+
+        problem.require(self.lifetimes, "a step")
+        if problem.executor.workers:
+            raise PlasticbenchError("workers: the gradient is computed in this process; leave --workers out")
+        if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+            raise PlasticbenchError(
+                "learner: gradients are switched off here (torch.no_grad or inference_mode); learn outside of it"
+            )
+
     @staticmethod
     def _start(theta: Tensor) -> dict[str, Any]:
+        import torch
+
         return {
             "theta": theta,
             "sound": torch.zeros_like(theta),  # the last θ under which most lifetimes lived to their end
@@ -88,6 +96,8 @@ class Gradient:
 
     def _gradient(self, problem: Problem, theta: Tensor) -> tuple[float, Tensor, float]:
         """Mean loss of fresh lifetimes, its gradient (d,) with bounded norm, and the share that blew up."""
+        import torch
+
         leaf = theta.clone().requires_grad_(True)
         losses = problem.losses(
             leaf.unsqueeze(0),
@@ -105,6 +115,8 @@ class Gradient:
 
     def _descend(self, state: dict[str, Any], gradient: Tensor, penalised: Tensor, spent: float) -> None:
         """One Adam step, then the proximal step of the penalty in the same metric."""
+        import torch
+
         kept, k = state["kept"], state["n_steps"] + 1
         gradient = torch.where(kept, gradient, torch.zeros_like(gradient))
         state["n_steps"] = k
@@ -121,6 +133,8 @@ class Gradient:
     @staticmethod
     def _select(state: dict[str, Any], penalised: Tensor) -> None:
         """Leave out the penalised coefficients that are next to nothing."""
+        import torch
+
         size = state["theta"].abs()
         if not penalised.any() or float(size[penalised].max()) == 0.0:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -128,7 +129,7 @@ def _parameters(rule: Any) -> Iterator[dict[str, Any]]:
 
 def _figures(rule: Any) -> list[dict[str, Any]]:
     draw = _timing_figure if rule.kind == "spiking" else _map_figure
-    figures = [drawn(lambda name=name: draw(rule, name), None) for name in shown_pathways(rule)]
+    figures = [drawn(partial(draw, rule, name), None) for name in shown_pathways(rule)]
     return [figure for figure in figures if figure is not None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mappi
     mapped, others = [], []
     for standing in ranked:
         rule = rules[standing.entry.data["rule_hash"]]
-        point = drawn(lambda rule=rule: rule_map.place(rule), None)
+        point = drawn(partial(rule_map.place, rule), None)
         if point is None:
             others.append(standing)
         else:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ import torch
 import plasticbench
 from plasticbench.baselines._evotorch_search import ALGORITHMS
 from plasticbench.baselines.evotorch import EvoTorch
-from plasticbench.errors import PlasticbenchError
+from plasticbench.errors import PlasticbenchError, RuleError
+from plasticbench.learning import learn
+from plasticbench.learning.executors import RayActors
 from plasticbench.learning.problem import Problem
 from plasticbench.learning.run_directory import RunDirectory
 from plasticbench.simulation.random import Stream
@@ -167,7 +170,6 @@ def test_fixed_conditions_reach_every_lifetime():
         ({"population": 2}, "option.population: 2 is not a whole number from 4 up"),
         ({"population": 9, "algorithm": "pgpe"}, "9 is odd; pgpe"),
         ({"lifetimes": 1.5}, "option.lifetimes: 1.5 is not"),
-        ({"workers": -1}, "option.workers: -1 is not"),
         ({"std": 0}, "option.std: 0 is not a number above 0"),
         ({"l1": float("nan")}, "option.l1: nan is not a number from 0 up"),
         ({"refit": 1.0}, r"option.refit: 1.0 is not"),
@@ -186,7 +188,7 @@ def test_a_budget_below_one_generation_is_refused():
 def test_a_checkpoint_holds_numbers_only(tmp_path):
     problem = problem_of(tmp_path / "run")
     EvoTorch(**SMALL).learn(problem)
-    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["content"]["state"]
     assert all(isinstance(value, (int, float, torch.Tensor)) for value in saved.values())
 
 
@@ -211,14 +213,36 @@ def own_ray(monkeypatch):
     assert not ray.is_initialized(), "the learner left its Ray running"
 
 
+def problem_on(executor, *arguments, **settings) -> Problem:
+    problem = problem_of(*arguments, **settings)
+    problem.executor = problem.execute = executor
+    return problem
+
+
 @pytest.mark.filterwarnings("ignore")  # Ray's own threads and sockets
-def test_two_actors_give_the_same_bits_as_none(own_ray, tmp_path):
-    alone, shared = problem_of(tmp_path / "alone"), problem_of(tmp_path / "shared")
-    expected = bits(alone, EvoTorch(**SMALL).learn(alone))
-    assert bits(shared, EvoTorch(**SMALL, workers=2).learn(shared)) == expected
-    assert history(tmp_path / "shared") == history(tmp_path / "alone")
-    assert shared.simulated_s == alone.simulated_s
-    assert shared.execute == shared.task.run
+def test_two_actors_give_the_same_bits_as_none_to_every_kind_of_call(own_ray, tmp_path):
+    alone = problem_of(tmp_path / "alone")
+    with closing(RayActors(alone.task, 2)) as actors:
+        shared = problem_on(actors, tmp_path / "shared")
+        expected = bits(alone, EvoTorch(**SMALL).learn(alone))
+        assert bits(shared, EvoTorch(**SMALL).learn(shared)) == expected
+        assert history(tmp_path / "shared") == history(tmp_path / "alone")
+        assert shared.simulated_s == alone.simulated_s
+
+        alone, shared = problem_of(), problem_on(actors)
+        theta = alone.family.initial(0)
+        rules = [alone.rule(theta + 0.01 * k) for k in range(9)]
+        rules[4] = "oja"
+        assert torch.equal(shared.losses_of(rules), alone.losses_of(rules))
+        thetas = torch.stack([theta + 0.01 * k for k in range(5)])
+        ours, theirs = shared.outcome(thetas), alone.outcome(thetas)
+        assert torch.equal(ours.losses, theirs.losses)
+        assert set(ours.metrics) == set(theirs.metrics) != set()
+        assert all(torch.equal(ours.metrics[name], theirs.metrics[name]) for name in ours.metrics)
+        with pytest.raises(PlasticbenchError, match="carry gradients"):
+            shared.losses(thetas.requires_grad_())
+        with pytest.raises(RuleError, match="pathway"):
+            shared.losses_of(["vogels-2011"])  # the actor's error, as it would be here
 
 
 @pytest.mark.slow
@@ -226,15 +250,13 @@ def test_two_actors_give_the_same_bits_as_none(own_ray, tmp_path):
 @pytest.mark.parametrize("task_id", ["PrincipalComponentsMini-v0", "ContinualFamiliarityMini-v0"])
 @pytest.mark.parametrize("engine", ["cpu", "torch"])
 def test_a_population_in_parts_lives_as_in_one(own_ray, task_id, engine):
-    from plasticbench.baselines._ray_workers import RayWorkers
-
     problem, seeds = problem_of(task_id=task_id), tuple(range(2**41, 2**41 + 5))
     thetas = 0.3 * torch.from_numpy(Stream(0, "thetas").normal((13, problem.family.dimension)))
     rules = problem.family, thetas
     expected = problem.task.run(rules, seeds, engine, metrics=False)
     for workers in (1, 2, 3):
-        with RayWorkers(problem, workers):
-            outcome = problem.execute(rules, seeds, engine, metrics=False)
+        with closing(RayActors(problem.task, workers)) as actors:
+            outcome = actors(rules, seeds, engine, metrics=False)
         assert torch.equal(outcome.losses, expected.losses)
         assert torch.equal(outcome.blown_up, expected.blown_up)
         assert outcome.simulated_s == expected.simulated_s
@@ -252,17 +274,22 @@ def test_a_cluster_of_two_nodes_gives_the_same_bits(own_ray, tmp_path, monkeypat
         cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        problem = problem_of()
-        assert bits(problem, EvoTorch(**SMALL, workers=2).learn(problem)) == expected  # needs both nodes' cores
-        with pytest.raises(PlasticbenchError, match="3 actors, one core each, but Ray has 2"):
-            EvoTorch(**SMALL, workers=3).learn(problem_of())
+        with closing(RayActors(alone.task, 2)) as actors:  # needs both nodes' cores
+            problem = problem_on(actors)
+            assert bits(problem, EvoTorch(**SMALL).learn(problem)) == expected
+        with (
+            closing(RayActors(alone.task, 3)) as actors,
+            pytest.raises(PlasticbenchError, match="3 actors, one core each, but Ray has 2"),
+        ):
+            EvoTorch(**SMALL).learn(problem_on(actors))
     finally:
         own_ray.shutdown()
         cluster.shutdown()
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_that_is_not_there_is_named(own_ray, monkeypatch):
+def test_a_cluster_that_is_not_there_is_named_before_anything_is_written(own_ray, monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(PlasticbenchError, match=r"RAY_ADDRESS: '127\.0\.0\.1:1' cannot be joined"):
-        EvoTorch(**SMALL, workers=1).learn(problem_of())
+        learn("OjaMini-v0", "random-search", tmp_path / "run", budget=300, workers=1)
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from plasticbench.command_line.streams import kept_streams
@@ -15,6 +15,14 @@ _EXIT_DONE, _EXIT_FAILURE, _EXIT_BAD_INPUT = 0, 1, 2
 
 
 class _Parser(argparse.ArgumentParser):
+    """`describe_more` gives text that is made only when help is asked for."""
+
+    describe_more: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        more = "" if self.describe_more is None else f"\n{self.describe_more()}\n"
+        return super().format_help() + more
+
     def error(self, message: str):  # one line, like every other piece of bad input
         self.exit(_EXIT_BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
@@ -26,13 +34,19 @@ def _positive(text: str) -> int:
     return value
 
 
+def _learners() -> str:
+    from plasticbench.command_line.commands import describe_learners
+
+    return describe_learners()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Every subcommand with its handler, `handler(arguments)`, as a name in `plasticbench.commands`."""
     parser = _Parser(prog="plasticbench", description="A benchmark of synaptic plasticity rules.")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def command(name: str, text: str) -> _Parser:
         return commands.add_parser(name, help=text, description=text)
 
     p = command("quickstart", "learn a rule for the first principal component and place it on the board")
@@ -41,8 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("list", "tasks, known rules, learners and families")
     p.add_argument("--json", action="store_true", help="one JSON object")
 
-    p = command("show", "a rule's equations, parameters and picture")
-    p.add_argument("rule", metavar="RULE", help="a known rule's name or a rule file")
+    p = command("show", "a rule's equations, parameters and picture, or a learner's options")
+    p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
     p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
 
     p = command("evaluate", "run a rule on a task's official lifetimes")
@@ -56,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", metavar="FILE", help="write the result, as `submit` takes it")
 
     p = command("learn", "let a learner find a rule")
+    p.describe_more = _learners
     p.add_argument("--task", required=True, metavar="ID")
     p.add_argument("--learner", required=True, metavar="NAME|module:Class")
     p.add_argument("--family", metavar="F[,K=V…]", help="search space (default: the task's first)")
@@ -65,9 +80,10 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--option", action="append", default=[], metavar="K=V", help="of the learner; repeatable")
     p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
     p.add_argument("--device", metavar="D", help="torch device of the torch engine, as cpu or cuda")
-    p.add_argument("--workers", type=_positive, metavar="N", help="Ray actors, for learners that take workers")
+    p.add_argument("--workers", type=_positive, metavar="N", help="Ray actors that share the lifetimes")
     p.add_argument("--out", required=True, metavar="DIR", help="run folder")
-    p.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    p.add_argument("--resume", action="store_true", help="go on with the run in DIR; the budget may be larger")
+    p.add_argument("--overwrite", action="store_true", help="replace the run in DIR")
 
     p = command("validate", "list everything that is wrong with an entry or a result file")
     p.add_argument("path", metavar="FILE")

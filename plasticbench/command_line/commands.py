@@ -9,6 +9,7 @@ import statistics
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from plasticbench.command_line.progress import ProgressBar
@@ -16,6 +17,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
 from plasticbench.files import check_output, read_json, write_bytes
+from plasticbench.learning.options import describe_learner, options_of
 from plasticbench.rules import Rule, families, known_rules, load_rule
 from plasticbench.rules.equations import memories
 from plasticbench.tasks import registry
@@ -48,6 +50,13 @@ def run_list(arguments: Namespace) -> None:
                 ],
                 "rules": [{"name": n, "reference": r.reference} for n, r in known_rules().items()],
                 "learners": sorted(registry.learners()),
+                "learner_options": {
+                    name: [
+                        {"name": o.name, "default": o.default, "takes": o.allowed, "meaning": o.meaning}
+                        for o in options_of(registry.learner(name))
+                    ]
+                    for name in sorted(registry.learners())
+                },
                 "families": sorted(families()),
             }
         )  # fmt: skip
@@ -60,11 +69,28 @@ def run_list(arguments: Namespace) -> None:
     width = max(map(len, known_rules()))
     for name, rule in known_rules().items():
         print(f"  {name:<{width}}  {rule.citation}")
-    print(f"\nlearners  {', '.join(sorted(registry.learners()))}, or module:Class of your own")
-    print(f"families  {', '.join(sorted(families()))}")
+    print("\nlearners, or module:Class of your own (plasticbench show LEARNER)")
+    for name in sorted(registry.learners()):
+        options = (f"{o.name}={_word(o.default)}" for o in options_of(registry.learner(name)))
+        print(f"  {name:<{width}}  {', '.join(options)}")
+    print(f"\nfamilies  {', '.join(sorted(families()))}")
+
+
+def _word(default: Any) -> str:
+    return "none" if default is None else str(default)
+
+
+def describe_learners() -> str:
+    """Every bundled learner with its options."""
+    return "\n\n".join(describe_learner(name) for name in sorted(registry.learners()))
 
 
 def run_show(arguments: Namespace) -> None:
+    if _is_learner(arguments.rule):
+        if arguments.png:
+            raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
+        print(describe_learner(arguments.rule))
+        return
     rule = load_rule(arguments.rule)
     if arguments.png:
         from plasticbench.drawing.rules import rule_picture
@@ -73,6 +99,11 @@ def run_show(arguments: Namespace) -> None:
     print(describe_rule(rule))
     if arguments.png:
         print(f"\npicture: {arguments.png}")
+
+
+def _is_learner(name: str) -> bool:
+    """Whether a name is a learner's and not a rule's or a file's."""
+    return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
 
 
 def describe_rule(rule: Rule) -> str:
@@ -135,28 +166,33 @@ def describe_result(result: Result) -> str:
         f"  loss   {result.loss:.5g}   ({compared})",
         f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
     ]
-    for name, values in result.metrics.items():
-        defined = [value for value in values if math.isfinite(value)]
-        told = f"{statistics.fmean(defined):.5g} (mean)" if defined else "undefined"
-        lines.append(f"  {name}  {told}" + (f" of {len(defined)} lifetimes" if 0 < len(defined) < n else ""))
+    lines += [f"  {name}  {_mean(values)}" for name, values in result.metrics.items()]
     lines.append(
         f"  {result.simulated_s:.6g} simulated s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling"
     )
     return "\n".join(lines)
 
 
+def _mean(values: Sequence[float]) -> str:
+    """Of a metric, over the lifetimes in which it is defined."""
+    defined = [value for value in values if math.isfinite(value)]
+    if not defined:
+        return "undefined"
+    over = "" if len(defined) == len(values) else f" over {len(defined)} lifetimes"
+    return f"{sum(defined) / len(defined):.5g} (mean{over})"
+
+
 def run_learn(arguments: Namespace) -> None:
     from plasticbench.learning.run import learn, named_value, repeat
 
     options = dict(named_value(text, "option") for text in arguments.option)
-    if arguments.workers is not None:
-        options["workers"] = arguments.workers
     seeds = range(arguments.seed, arguments.seed + arguments.repeat)
     with ProgressBar("learning") as bar:
         settings = {
             "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
             "budget": arguments.budget, "options": options, "engine": arguments.engine,
-            "device": arguments.device, "resume": arguments.resume, "progress": bar,
+            "device": arguments.device, "resume": arguments.resume, "overwrite": arguments.overwrite,
+            "workers": arguments.workers or 0, "progress": bar,
         }  # fmt: skip
         if len(seeds) == 1:
             results = [learn(out=arguments.out, seed=arguments.seed, **settings)]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.plain_data import nan_for_null, null_for_undefined
 from plasticbench.evaluation.statistics import mean_interval
 from plasticbench.files import read_json, write_text
 from plasticbench.rules import Rule, rule_from_json
@@ -29,7 +30,10 @@ _RELATIVE_TOLERANCE = 1e-9  # of an aggregate against its recomputation: JSON ke
 
 @dataclass(frozen=True)
 class Result:
-    """Of one rule on one task. `losses[i]`, `statuses[i]` and `metrics[name][i]` belong to `seeds[i]`."""
+    """Of one rule on one task. `losses[i]`, `statuses[i]` and `metrics[name][i]` belong to `seeds[i]`.
+
+    A metric that is undefined in a lifetime is NaN, and null in JSON.
+    """
 
     task: str
     task_hash: str
@@ -38,7 +42,7 @@ class Result:
     seeds: tuple[int, ...]
     losses: tuple[float, ...]
     statuses: tuple[str, ...]
-    metrics: dict[str, tuple[float, ...]]  # NaN, null in files, where one is undefined
+    metrics: dict[str, tuple[float, ...]]
     simulated_s: float
     wall_s: float
     compile_s: float
@@ -46,15 +50,19 @@ class Result:
     hardware: dict[str, Any]
     conditions: tuple[dict[str, Any], ...] | None = None
     learned: dict[str, Any] = field(default_factory=dict)  # how the rule was found: learner, cost, training tasks
+    unregistered: Task | None = field(default=None, repr=False, compare=False)  # the task, where no id leads to it
 
     @property
     def specification(self) -> Task:
-        return find_task(self.task)
+        """The task. Raises PlasticbenchError if it is not registered here."""
+        return self.unregistered or find_task(self.task)
 
     @property
     def official(self) -> bool:
-        """Whether this is the task's whole official evaluation."""
-        return self.conditions is None and self.seeds == self.specification.official_seeds
+        """Whether this is a registered task's whole official evaluation."""
+        if self.conditions is not None or self.unregistered is not None:
+            return False
+        return self.seeds == self.specification.official_seeds
 
     @property
     def loss(self) -> float:
@@ -76,7 +84,14 @@ class Result:
         return low, high
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `evaluate --json` prints and `submit` takes."""
+        """The object that `evaluate --json` prints and `submit` takes.
+
+        Raises PlasticbenchError for a Python policy, which no file can keep.
+        """
+        if not isinstance(self.rule, Rule):
+            raise PlasticbenchError(
+                f"rule: {type(self.rule).__name__} is a Python policy, which no file can keep; write it as a rule file"
+            )
         return {
             "format": FORMAT,
             "task": self.task,
@@ -92,9 +107,7 @@ class Result:
             "loss": self.loss,
             "score": self.score,
             "score_interval": list(self.score_interval),
-            "metrics": {
-                name: [x if math.isfinite(x) else None for x in values] for name, values in self.metrics.items()
-            },
+            "metrics": {name: null_for_undefined(values) for name, values in self.metrics.items()},
             "simulated_s": self.simulated_s,
             "wall_s": self.wall_s,
             "compile_s": self.compile_s,
@@ -107,14 +120,28 @@ class Result:
         """Write the JSON, whole or not at all."""
         write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
 
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """Read and check a result file; PlasticbenchError names the field that does not fit."""
-        return cls.from_json(read_json(path))
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for each lifetime: seed, loss, status, fixed conditions, metrics.
+
+        Raises PlasticbenchError if pandas is not installed.
+        """
+        fixed: dict[str, list[Any]] = {}
+        for row in self.conditions or ():
+            fixed |= {name: [one.get(name) for one in self.conditions or ()] for name in row}
+        columns = {"seed": self.seeds, "loss": self.losses, "status": self.statuses, **fixed, **self.metrics}
+        return frame(columns)
 
     @classmethod
-    def from_json(cls, data: Any) -> Result:
-        """Check and rebuild. Aggregates that do not follow from the lifetimes are errors."""
+    def load(cls, path: str | Path, unregistered: Task | None = None) -> Result:
+        """Read and check a result file; PlasticbenchError names the field that does not fit."""
+        return cls.from_json(read_json(path), unregistered)
+
+    @classmethod
+    def from_json(cls, data: Any, unregistered: Task | None = None) -> Result:
+        """Check and rebuild. Aggregates that do not follow from the lifetimes are errors.
+
+        `unregistered`: the task, if its id is registered nowhere.
+        """
         _check_fields(data)
         result = cls(
             task=data["task"],
@@ -124,10 +151,7 @@ class Result:
             seeds=tuple(data["seeds"]),
             losses=tuple(float(x) for x in data["losses"]),
             statuses=tuple(data["statuses"]),
-            metrics={
-                name: tuple(math.nan if x is None else float(x) for x in values)
-                for name, values in data["metrics"].items()
-            },
+            metrics={name: nan_for_null(values) for name, values in data["metrics"].items()},
             simulated_s=float(data["simulated_s"]),
             wall_s=float(data["wall_s"]),
             compile_s=float(data["compile_s"]),
@@ -135,6 +159,7 @@ class Result:
             hardware=data["hardware"],
             conditions=None if data["conditions"] is None else tuple(data["conditions"]),
             learned=data.get("learned", {}),
+            unregistered=unregistered,
         )
         result._check_aggregates(data)
         return result
@@ -188,6 +213,18 @@ def _check_fields(data: Any) -> None:
     for name, values in data["metrics"].items():
         if not isinstance(values, list) or len(values) != n:
             raise PlasticbenchError(f"metrics.{name}: there must be one value for each of the {n} seeds")
+        for i, value in enumerate(values):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise PlasticbenchError(f"metrics.{name}[{i}]: {value!r:.40} is neither a number nor null")
+
+
+def frame(columns: Mapping[str, Any]) -> Any:
+    """A pandas DataFrame of these columns; PlasticbenchError if pandas is not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise PlasticbenchError("to_frame: pandas is not installed; pip install pandas") from None
+    return pandas.DataFrame({name: list(values) for name, values in columns.items()})
 
 
 def versions() -> dict[str, str]:
@@ -209,7 +246,7 @@ def hardware() -> dict[str, Any]:
 def _processor() -> str:
     """The processor's name as its maker gives it, where the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,33 +1,38 @@
 """Learners and the problem they are given: a task, a search space of rules, and a budget of lifetimes.
 
-A learner is any class with `learn(problem) -> Rule`. The problem counts what is spent, hands out training seeds
-that are never the official ones, and keeps the run directory, so that a learner is only its mathematics.
+A learner is any class with `learn(problem)`. The problem counts what is spent, hands out training seeds that are never
+the official ones, runs the lifetimes, and keeps the run directory, so that a learner is only its mathematics.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plasticbench.errors import BudgetExceeded, PlasticbenchError
-from plasticbench.learning.run_directory import RunDirectory
+from plasticbench.evaluation.plain_data import whole_number
+from plasticbench.learning.executors import Executor, InProcess
+from plasticbench.learning.rule_set import RuleSet
+from plasticbench.learning.run_directory import Cost, RunDirectory
 from plasticbench.rules import Family, Rule
 from plasticbench.simulation.random import Stream, check_seed
 from plasticbench.tasks.outcome import Outcome
 from plasticbench.tasks.task import TRAINING_SEED_BASE, Task
 
-LIFETIMES_PER_RULE = 8  # of one call of `losses` that names no seeds
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LIFETIMES_PER_RULE = 8  # of one call that names no seeds
+
+Conditions = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Learner(Protocol):
-    """What finds a rule. Options reach the constructor as keywords."""
+    """What finds a rule, or several. Options reach the constructor as keywords."""
 
-    def learn(self, problem: Problem) -> Rule:
-        """The rule found within the problem's budget."""
+    def learn(self, problem: Problem) -> Rule | RuleSet:
+        """The rule found within the problem's budget, or rules with weights, the best first."""
         ...
 
 
@@ -36,6 +41,7 @@ class Problem:
 
     `budget` is in lifetimes. Every random number of a run follows from `seed`. With a run directory, `log`,
     `checkpoint` and `resumed_state` are kept there, and a resumed run repeats the bits of an uninterrupted one.
+    `progress` is called with the lifetimes spent and the budget.
     """
 
     def __init__(
@@ -48,17 +54,19 @@ class Problem:
         engine: str = "auto",
         device: str | None = None,
         threads: int | None = None,
+        executor: Executor | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ):
-        if budget < 1:
-            raise PlasticbenchError(f"budget: {budget} lifetimes; give a positive number")
-        self.task, self.family, self.seed, self.budget = task, family, check_seed(seed), budget
+        self.task, self.family = task, family
+        self.seed, self.budget = check_seed(seed), whole_number(budget, "budget", 1)
         self.engine, self.device, self.threads = engine, device, threads
-        self.execute: Callable[..., Outcome] = task.run  # a learner may put workers here that do the same
+        self.executor: Executor = executor or InProcess(task)
+        self.execute: Callable[..., Outcome] = self.executor
         self.lifetimes_spent = 0
         self.simulated_s = 0.0
         self.resumed_state: Any = None
         self._n_draws = 0
-        self._run = run
+        self._run, self._progress = run, progress
         self._seconds_before = 0.0
         self._started = time.perf_counter()
         if run is not None and run.checkpoint is not None:
@@ -74,6 +82,16 @@ class Problem:
         """Wall-clock time of this run, interruptions left out."""
         return self._seconds_before + time.perf_counter() - self._started
 
+    @property
+    def cost(self) -> Cost:
+        """What was spent so far."""
+        return Cost(self.lifetimes_spent, round(self.simulated_s, 6), round(self.seconds, 3))
+
+    def require(self, lifetimes: int, what: str) -> None:
+        """Raise PlasticbenchError unless the whole budget allows for this: for a learner's start, before it spends."""
+        if self.budget < lifetimes:
+            raise PlasticbenchError(f"budget: {self.budget} lifetimes; {what} takes {lifetimes}; give more")
+
     def training_seeds(self, n: int = LIFETIMES_PER_RULE) -> tuple[int, ...]:
         """The next n fresh seeds of this run; none is official, none comes twice."""
         drawn = Stream(self.seed, f"training-seeds-{self._n_draws}").integers(2**61 - TRAINING_SEED_BASE, (n,))
@@ -83,40 +101,52 @@ class Problem:
     def losses(
         self,
         thetas: Tensor,
-        seeds: Sequence[int] | None = None,
+        seeds: Iterable[int] | None = None,
         engine: str | None = None,
-        conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        conditions: Conditions | None = None,
     ) -> Tensor:
         """Finite losses (n_rules, n_lifetimes) of θ (n_rules, d), charged to the budget.
 
-        Fresh training seeds are drawn unless `seeds` are given. On the engine `task.gradient_engine` they are
-        differentiable in θ, as they are on "torch".
-        `conditions` fix lifetimes' conditions by name, for all or one object each.
+        Fresh training seeds are drawn unless `seeds` are given. Where θ requires gradients, the losses are
+        differentiable in it. `conditions` fix lifetimes' conditions by name, for all or one object each.
         Raises BudgetExceeded, and runs nothing, when fewer lifetimes are left than the call needs.
         """
-        thetas = torch.as_tensor(thetas)
-        if thetas.dim() != 2 or thetas.shape[1] != self.family.dimension:
-            raise PlasticbenchError(f"thetas: shape {tuple(thetas.shape)}; expected (n_rules, {self.family.dimension})")
-        n_lifetimes = LIFETIMES_PER_RULE if seeds is None else len(seeds)
-        needed = thetas.shape[0] * n_lifetimes
-        if needed > self.budget_left:
-            raise BudgetExceeded(
-                f"budget: this call needs {needed} lifetimes, {self.budget_left} of {self.budget} are left"
-            )
-        chosen = self.training_seeds(n_lifetimes) if seeds is None else tuple(seeds)
-        official = set(chosen) & set(self.task.official_seeds)
-        if official:
-            raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
-        outcome = self.execute(
-            (self.family, thetas), chosen, engine or self.engine, device=self.device, threads=self.threads,
-            conditions=conditions, metrics=False,
-        )  # fmt: skip
-        self.lifetimes_spent += needed
-        self.simulated_s += outcome.simulated_s
-        return outcome.losses
+        return self._spend(self._population(thetas), seeds, engine, conditions, metrics=False).losses
+
+    def outcome(
+        self,
+        thetas: Tensor,
+        seeds: Iterable[int] | None = None,
+        engine: str | None = None,
+        conditions: Conditions | None = None,
+    ) -> Outcome:
+        """As `losses`, with statuses and every metric of the task, (n_rules, n_lifetimes) each; charged the same."""
+        return self._spend(self._population(thetas), seeds, engine, conditions, metrics=True)
+
+    def losses_of(
+        self,
+        rules: Rule | str | Sequence[Rule | str],
+        seeds: Iterable[int] | None = None,
+        engine: str | None = None,
+        conditions: Conditions | None = None,
+    ) -> Tensor:
+        """As `losses`, of rules of any structure, which need not be in the family; charged the same."""
+        return self._spend(_listed(rules), seeds, engine, conditions, metrics=False).losses
+
+    def outcome_of(
+        self,
+        rules: Rule | str | Sequence[Rule | str],
+        seeds: Iterable[int] | None = None,
+        engine: str | None = None,
+        conditions: Conditions | None = None,
+    ) -> Outcome:
+        """As `outcome`, of rules of any structure."""
+        return self._spend(_listed(rules), seeds, engine, conditions, metrics=True)
 
     def rule(self, theta: Tensor, name: str = "learned") -> Rule:
         """The rule of one θ (d,)."""
+        import torch
+
         return self.family.rule(torch.as_tensor(theta).detach().cpu(), name=name)
 
     def log(self, **scalars: float) -> None:
@@ -128,7 +158,11 @@ class Problem:
             )
 
     def checkpoint(self, state: Any) -> None:
-        """Keep `state` (tensors, numbers, strings, lists, dicts) so that a killed run goes on from here."""
+        """Keep `state` so that a killed run goes on from here.
+
+        It may hold numbers, text, tensors, numpy's arrays and numbers, paths, and the usual containers of them; they
+        are read back as they were. Raises PlasticbenchError, naming the type and its place, for anything else.
+        """
         if self._run is not None:
             self._run.save_checkpoint(
                 {
@@ -140,9 +174,49 @@ class Problem:
                 }
             )
 
+    def _population(self, thetas: Any) -> tuple[Family, Tensor]:
+        import torch
+
+        thetas = torch.as_tensor(thetas)
+        if thetas.dim() != 2 or thetas.shape[1] != self.family.dimension:
+            raise PlasticbenchError(f"thetas: shape {tuple(thetas.shape)}; expected (n_rules, {self.family.dimension})")
+        if self.executor.workers and thetas.requires_grad and torch.is_grad_enabled():
+            raise PlasticbenchError("workers: none compute losses that carry gradients; leave --workers out")
+        return self.family, thetas
+
+    def _spend(self, rules: Any, seeds: Any, engine: str | None, conditions: Any, metrics: bool) -> Outcome:
+        chosen = None if seeds is None else tuple(check_seed(seed) for seed in seeds)
+        n_rules = len(rules[1]) if isinstance(rules, tuple) else len(rules)
+        needed = n_rules * (LIFETIMES_PER_RULE if chosen is None else len(chosen))
+        if needed == 0:
+            raise PlasticbenchError(f"{'seeds' if n_rules else 'rules'}: none given; a call takes at least one")
+        if needed > self.budget_left:
+            raise BudgetExceeded(
+                f"budget: this call needs {needed} lifetimes, {self.budget_left} of {self.budget} are left"
+            )
+        official = set(chosen or ()) & set(self.task.official_seeds)
+        if official:
+            raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
+        self.executor.start()
+        if self._run is not None:
+            self._run.begin()
+        outcome = self.execute(
+            rules, self.training_seeds() if chosen is None else chosen, engine or self.engine, device=self.device,
+            threads=self.threads, conditions=conditions, metrics=metrics,
+        )  # fmt: skip
+        self.lifetimes_spent += needed
+        self.simulated_s += outcome.simulated_s
+        if self._progress is not None:
+            self._progress(self.lifetimes_spent, self.budget)
+        return outcome
+
     def _restore(self, saved: dict[str, Any]) -> None:
         self.resumed_state = saved["state"]
         self.lifetimes_spent = saved["lifetimes_spent"]
         self.simulated_s = saved["simulated_s"]
         self._n_draws = saved["n_draws"]
         self._seconds_before = saved["seconds"]
+
+
+def _listed(rules: Any) -> list[Any]:
+    return [rules] if isinstance(rules, (Rule, str)) else list(rules)

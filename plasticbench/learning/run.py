@@ -2,104 +2,124 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.evaluation.official import evaluate
+from plasticbench.evaluation.official import as_task, evaluate, unless_registered
+from plasticbench.evaluation.plain_data import plain, whole_number
 from plasticbench.evaluation.result import Result, versions
 from plasticbench.files import write_text
-from plasticbench.learning.problem import Problem
-from plasticbench.learning.run_directory import RunDirectory
+from plasticbench.learning.executors import make_executor
+from plasticbench.learning.options import check_names, options_of
+from plasticbench.learning.problem import Learner, Problem
+from plasticbench.learning.rule_set import RuleSet
+from plasticbench.learning.run_directory import RESULT, RULE, Cost, RunDirectory
 from plasticbench.rules import Family, Rule, load_rule
+from plasticbench.simulation.random import check_seed
 from plasticbench.tasks import registry
 from plasticbench.tasks.task import Task
 
 
 def learn(
-    task_id: str,
-    learner: str | type,
+    task_id: str | Task,
+    learner: str | type | Learner,
     out: str | Path,
-    family: str | None = None,
+    family: str | Family | None = None,
     budget: int = 20_000,
     seed: int = 0,
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     engine: str = "auto",
     device: str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Let a learner search, keep its run in `out`, and evaluate what it found on the task's official lifetimes.
 
-    `learner`: a baseline's name, `module:Class`, or the class itself.
+    `task_id`: a task or its id. `learner`: a baseline's name, `module:Class`, a class, or an object of one.
+    `family`: a family, or its name with options (`name,option=value,…`). `workers`: Ray actors that share the lifetimes
+    (0: none; the bits are the same).
 
-    Raises PlasticbenchError for an unknown task, learner, family or option, or if `out` holds another run.
+    `resume` goes on with the run in `out`, also with a larger budget; one that has ended is left as it is. `overwrite`
+    replaces it. Raises PlasticbenchError, before anything is written, for an unknown task, learner, family or option,
+    for a budget that the learner finds too small, or if `out` holds another run.
     """
-    task = registry.task(task_id)
-    search_space = _family(task, family)
-    name = learner if isinstance(learner, str) else f"{learner.__module__}:{learner.__qualname__}"
-    instance = _construct(learner, name, options or {})
+    task = as_task(task_id)
+    budget, seed = whole_number(budget, "budget", 1), check_seed(seed)
+    workers = whole_number(workers, "workers", 0)
+    search_space = family if isinstance(family, Family) else _family(task, family)
+    name, instance, given = _learner(learner, options or {})
     settings = {
-        "task": task.id, "task_hash": task.spec_hash, "learner": name, "options": options or {},
-        "family": family or search_space.name, "budget": budget, "seed": seed, "engine": engine, "device": device,
+        "task": task.id, "task_hash": task.spec_hash, "learner": name, "options": given,
+        "family": _identity(search_space) if isinstance(family, Family) else family or search_space.name,
+        "budget": budget, "seed": seed, "engine": engine, "device": device, "workers": workers,
         "versions": versions(),
     }  # fmt: skip
-    run = RunDirectory(out, settings, resume)
-    problem = _ReportingProblem(task, search_space, budget, seed, run, engine, device)
-    problem.progress = progress
-    if run.is_finished:
-        rule = load_rule(str(run.path / "rule.json"))
-        stored = run.path / "result.json"
-        if stored.exists():
-            return Result.load(stored)
-    else:
-        rule = instance.learn(problem)
-        if not isinstance(rule, Rule):
-            raise PlasticbenchError(f"learner: {name!r} returned {type(rule).__name__}, not a rule")
-        run.finish(rule, {"no plasticity": task.null_loss, task.reference_rule: task.reference_loss})
-    learned = {
-        "learner": name,
-        "options": options or {},
-        "family": family or search_space.name,
-        "seed": seed,
-        "training_tasks": [task.id],
-        "lifetimes": problem.lifetimes_spent,
-        "simulated_s": problem.simulated_s,
-        "seconds": round(problem.seconds, 3),
-    }
-    result = evaluate(rule, task.id, learned=learned)
-    result.save(run.path / "result.json")
-    return result
+    run = RunDirectory(out, settings, resume, overwrite)
+    with run.exclusive():
+        cost = run.cost
+        if cost is None:
+            rule, cost = _search(task, search_space, run, instance, settings, progress)
+        elif (run.path / RESULT).exists():
+            return Result.load(run.path / RESULT, unless_registered(task))
+        else:
+            rule = load_rule(str(run.path / RULE))
+        learned = {
+            "learner": name,
+            "options": given,
+            "family": family if isinstance(family, str) else search_space.name,
+            "seed": seed,
+            "training_tasks": [task.id],
+            "lifetimes": cost.lifetimes,
+            "simulated_s": cost.simulated_s,
+            "seconds": cost.seconds,
+        }
+        result = evaluate(rule, task, learned=learned)
+        run.keep_result(result)
+        return result
+
+
+def _search(
+    task: Task, family: Family, run: RunDirectory, learner: Learner, settings: dict[str, Any],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Rule, Cost]:  # fmt: skip
+    """Let the learner search, and keep what it found. Returns the best rule and what it cost."""
+    with closing(make_executor(task, settings["workers"])) as executor:
+        problem = Problem(
+            task, family, settings["budget"], settings["seed"], run, settings["engine"], settings["device"],
+            executor=executor, progress=progress,
+        )  # fmt: skip
+        found = learner.learn(problem)
+    if not isinstance(found, (Rule, RuleSet)):
+        raise PlasticbenchError(
+            f"learner: {settings['learner']!r} returned {type(found).__name__}, neither a rule nor a RuleSet"
+        )
+    cost = problem.cost
+    run.finish(found, {"no plasticity": task.null_loss, task.reference_rule: task.reference_loss}, cost)
+    return found.best if isinstance(found, RuleSet) else found, cost
 
 
 def repeat(out: str | Path, seeds: Sequence[int], **settings: Any) -> list[Result]:
     """The same run once a seed, each in its own folder; `summary.json` holds the spread of official losses."""
+    seeds = [check_seed(seed) for seed in seeds]
     results = [learn(out=Path(out) / f"seed-{seed}", seed=seed, **settings) for seed in seeds]
     summary = {
         "task": results[0].task,
-        "seeds": list(seeds),
+        "seeds": seeds,
         "losses": [result.loss for result in results],
         "scores": [result.score for result in results],
         "lifetimes": [result.learned["lifetimes"] for result in results],
         "seconds": [result.learned["seconds"] for result in results],
     }
-    write_text(Path(out) / "summary.json", json.dumps(summary, indent=1) + "\n")
+    write_text(Path(out) / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return results
-
-
-class _ReportingProblem(Problem):
-    """A problem that reports lifetimes spent after every call."""
-
-    progress: Callable[[int, int], None] | None = None
-
-    def losses(self, *args: Any, **kwargs: Any):
-        losses = super().losses(*args, **kwargs)
-        if self.progress is not None:
-            self.progress(self.lifetimes_spent, self.budget)
-        return losses
 
 
 def named_value(text: str, field: str) -> tuple[str, Any]:
@@ -121,15 +141,38 @@ def _family(task: Task, text: str | None) -> Family:
     return task.make_family(name, **dict(named_value(option, "family") for option in options))
 
 
-def _construct(learner: str | type, name: str, options: dict[str, Any]) -> Any:
-    found = registry.learner(learner) if isinstance(learner, str) else learner
-    offered = [parameter for parameter in inspect.signature(found).parameters if parameter != "self"]
-    for option in options:
-        if option not in offered:
-            raise PlasticbenchError(
-                f"option.{option}: {name!r} takes no such option; it takes {', '.join(offered) or 'none'}"
-            )
-    instance = found(**options)
+def _identity(family: Family) -> str:
+    """A family object's name and a hash of its space, by which a resumed run knows it."""
+    start = family.initial(0)
+    space = json.dumps([family.names, family.bounds.tolist(), start.tolist(), family.rule(start).hash])
+    return f"{family.name} ({hashlib.sha256(space.encode()).hexdigest()[:12]})"
+
+
+def _learner(learner: str | type | Learner, options: Mapping[str, Any]) -> tuple[str, Learner, dict[str, Any]]:
+    """A learner's name, the object, and its options as JSON keeps them."""
+    found: Any = registry.learner(learner) if isinstance(learner, str) else learner
+    kind = found if inspect.isclass(found) or not hasattr(found, "learn") else type(found)
+    name = learner if isinstance(learner, str) else f"{kind.__module__}:{kind.__qualname__}"
+    if kind is found:
+        check_names(kind, name, options)
+        given = plain(options, "option")
+        instance = found(**options)
+    elif options:
+        raise PlasticbenchError("options: the learner is an object already; give it its options where it is made")
+    else:
+        given, instance = _kept_options(found), found
     if not callable(getattr(instance, "learn", None)):
         raise PlasticbenchError(f"learner: {name!r} has no method learn(problem)")
-    return instance
+    return name, instance, given
+
+
+def _kept_options(learner: Learner) -> dict[str, Any]:
+    """The options of a learner object, as far as it keeps them under their names."""
+    kept = {}
+    for option in options_of(type(learner)):
+        value = getattr(learner, option.name, None)
+        try:
+            kept[option.name] = plain(value, option.name)
+        except PlasticbenchError:
+            kept[option.name] = type(value).__qualname__
+    return {name: value for name, value in kept.items() if value is not None}

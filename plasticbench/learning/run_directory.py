@@ -1,130 +1,213 @@
-"""A learner's run on disk: settings, history, checkpoint, learned rule, learning curve.
+"""A learner's run on disk. Nothing is written before the first simulation, and nothing is lost after it.
 
 run.json        what was asked for          history.jsonl       a row per logged iteration
 checkpoint.pt   where a killed run goes on  rule.json           the learned rule
-result.json     its official evaluation     learning_curve.png  loss against lifetimes and seconds
+outcome.json    that it ended, and its cost result.json         the rule's official evaluation
+rules/, rules.npz  where a set was learned  learning_curve.png  loss against lifetimes and seconds
 """
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from plasticbench.drawing.figures import new_figure
+from plasticbench.drawing.curves import learning_curve
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.result import Result
 from plasticbench.files import make_folder, read_json, write_bytes, write_text
+from plasticbench.learning import checkpoints, rule_set
+from plasticbench.learning.history import History, line_of, read_history, whole_lines
+from plasticbench.learning.rule_set import TABLE, RuleSet
 from plasticbench.rules import Rule
+
+SETTINGS, OUTCOME, RULE, RESULT = "run.json", "outcome.json", "rule.json", "result.json"
+HISTORY, _CHECKPOINT, _CURVE = "history.jsonl", "checkpoint.pt", "learning_curve.png"
+_OF_THE_END = (OUTCOME, RESULT, RULE, "rule.safetensors", _CURVE)
+_FILES = (SETTINGS, _CHECKPOINT, HISTORY, *_OF_THE_END)
+_FREE = ("versions", "workers")  # settings that may differ when a run goes on
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run spent."""
+
+    lifetimes: int
+    simulated_s: float
+    seconds: float  # wall-clock, interruptions left out
 
 
 class RunDirectory:
-    """Made for a new run, or reopened to resume one.
+    """A folder for a new run, or one to go on with.
 
-    Raises PlasticbenchError if the folder holds another run, or if a resumed run's settings differ.
+    Raises PlasticbenchError if the folder holds another run that would be lost, or if a resumed run's settings differ.
+    A run that died before its first checkpoint has nothing to lose: its folder is free.
     """
 
-    def __init__(self, path: str | Path, settings: dict[str, Any], resume: bool = False):
-        self.path = Path(path)
-        settings_file = self.path / "run.json"
-        if settings_file.exists():
-            if not resume:
+    def __init__(self, path: str | Path, settings: Mapping[str, Any], resume: bool = False, overwrite: bool = False):
+        if resume and overwrite:
+            raise PlasticbenchError("resume: either go on with the run (--resume) or replace it (--overwrite)")
+        self.path, self._settings = Path(path), dict(settings)
+        self._overwrite = overwrite
+        self.checkpoint: dict[str, Any] | None = None
+        self._stored: dict[str, Any] | None = None  # settings in the folder, where this run goes on
+        self._begun = self._lock_wanted = False
+        self._lock: int | None = None  # file descriptor
+        self._n_rows = 0
+        if (self.path / SETTINGS).exists() and not overwrite:
+            self._reopen(resume)
+        elif not overwrite:
+            self._check_free(resume)
+
+    def _reopen(self, resume: bool) -> None:
+        if resume:
+            self._stored = read_json(self.path / SETTINGS)
+            self._check_same(self._stored)
+            self._settings |= {name: self._stored[name] for name in _FREE if name in self._stored}
+            file = self.path / _CHECKPOINT
+            self.checkpoint = checkpoints.from_file(file) if file.exists() else None
+        elif (self.path / _CHECKPOINT).exists() or (self.path / OUTCOME).exists():
+            raise PlasticbenchError(
+                f"out: {self.path} holds a run already; go on with --resume, replace it with --overwrite, "
+                "or choose another folder"
+            )
+        else:
+            self._overwrite = True
+
+    def _check_free(self, resume: bool) -> None:
+        """Of a folder without settings."""
+        if resume and self.path.is_dir() and any(not file.name.startswith(".") for file in self.path.iterdir()):
+            raise PlasticbenchError(f"out: {self.path} holds no run to resume ({SETTINGS} is missing)")
+        for name in (*_FILES, TABLE):
+            if (self.path / name).exists():
                 raise PlasticbenchError(
-                    f"out: {self.path} holds a run already; go on with --resume, or choose another folder"
+                    f"out: {self.path} holds a {name} of something else, which a run would replace; "
+                    "choose another folder, or replace it with --overwrite"
                 )
-            self._check_same(read_json(settings_file), settings)
-        elif resume and self.path.exists() and any(self.path.iterdir()):
-            raise PlasticbenchError(f"out: {self.path} holds no run to resume (run.json is missing)")
-        make_folder(self.path)
-        self.checkpoint = self._load_checkpoint()
-        self._cut_history()
-        if not settings_file.exists():
-            write_text(settings_file, json.dumps(settings, indent=1) + "\n")
 
     @property
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> History:
         """The logged rows, oldest first."""
-        file = self.path / "history.jsonl"
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+        return read_history(self.path / HISTORY)
 
     @property
-    def is_finished(self) -> bool:
-        return (self.path / "rule.json").exists()
+    def cost(self) -> Cost | None:
+        """What the whole run spent, once it has ended; None before, and where a larger budget is asked for."""
+        outcome = None if self._overwrite else ended(self.path)
+        if outcome is None or outcome["budget"] != self._settings.get("budget"):
+            return None
+        return Cost(outcome["lifetimes"], outcome["simulated_s"], outcome["seconds"])
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """While open, `begin` raises PlasticbenchError if another process runs here. One that died holds nothing."""
+        self._lock_wanted = True
+        try:
+            yield
+        finally:
+            self._lock_wanted = False
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def begin(self) -> None:
+        """Make the folder fit for this run: called before each simulation, works once."""
+        if self._begun:
+            return
+        make_folder(self.path)
+        if self._lock_wanted:
+            self._take_lock()
+        for name in _FILES if self._overwrite else _OF_THE_END:  # these: of an end within a smaller budget
+            (self.path / name).unlink(missing_ok=True)
+        rule_set.remove(self.path)
+        self._sweep()
+        if self._stored != self._settings:
+            write_text(self.path / SETTINGS, json.dumps(self._settings, indent=1, allow_nan=False) + "\n")
+        self._n_rows = self.checkpoint["history_rows"] if self.checkpoint else 0
+        file = self.path / HISTORY
+        if file.exists():  # rows logged after the checkpoint are logged again
+            write_text(file, "".join(whole_lines(file)[: self._n_rows]))
+        self._begun = True
 
     def append_history(self, row: dict[str, float]) -> None:
-        with open(self.path / "history.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self.begin()
+        with open(self.path / HISTORY, "a", encoding="utf-8") as file:
+            file.write(line_of(row))
         self._n_rows += 1
 
     def save_checkpoint(self, content: dict[str, Any]) -> None:
-        """Whole or not at all; loaded without executing anything (torch's weights-only reader)."""
-        buffer = io.BytesIO()
-        torch.save({**content, "history_rows": self._n_rows}, buffer)
-        write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
+        """Whole or not at all. Raises PlasticbenchError for what could not be read back."""
+        packed = checkpoints.to_bytes({**content, "history_rows": self._n_rows})
+        self.begin()
+        write_bytes(self.path / _CHECKPOINT, packed)
 
-    def finish(self, rule: Rule, known_losses: Mapping[str, float]) -> None:
-        """Write the learned rule, and the learning curve beside the losses of known rules."""
-        write_bytes(self.path / "learning_curve.png", learning_curve(self.history, known_losses))
-        rule.save(self.path / "rule.json")
+    def finish(self, found: Rule | RuleSet, known_losses: Mapping[str, float], cost: Cost) -> None:
+        """Keep what was learned, a learning curve beside the losses of known rules, and last that the run has ended."""
+        self.begin()
+        if isinstance(found, RuleSet):
+            found.save(self.path)
+        write_bytes(self.path / _CURVE, learning_curve(self.history, known_losses))
+        (found.best if isinstance(found, RuleSet) else found).save(self.path / RULE)
+        outcome = {"budget": self._settings.get("budget"), **asdict(cost)}
+        write_text(self.path / OUTCOME, json.dumps(outcome, indent=1, allow_nan=False) + "\n")
 
-    def _load_checkpoint(self) -> dict[str, Any] | None:
-        file = self.path / "checkpoint.pt"
-        if not file.exists():
-            return None
+    def keep_result(self, result: Result) -> None:
+        """Write the official evaluation of what was learned."""
+        self._sweep()
+        result.save(self.path / RESULT)
+
+    def _sweep(self) -> None:
+        """Remove what writes have left that a kill cut short."""
+        for name in _FILES:
+            for unfinished in self.path.glob(f".{name}.*"):
+                unfinished.unlink(missing_ok=True)
+
+    def _take_lock(self) -> None:
         try:
-            return torch.load(file, weights_only=True)
-        except Exception as error:
-            raise PlasticbenchError(
-                f"{file}: not a checkpoint of this program ({type(error).__name__}); delete it to start over"
-            ) from error
+            import fcntl
+        except ImportError:
+            return  # not on this system
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlasticbenchError(f"out: another process is running in {self.path}; choose another folder") from None
+        except OSError:
+            pass  # a file system without locks
 
-    def _cut_history(self) -> None:
-        """Drop rows logged after the checkpoint: a resumed run logs them again."""
-        self._n_rows = self.checkpoint["history_rows"] if self.checkpoint else 0
-        file = self.path / "history.jsonl"
-        if file.exists():
-            lines = file.read_text(encoding="utf-8").splitlines()[: self._n_rows]
-            write_text(file, "".join(line + "\n" for line in lines))
-
-    def _check_same(self, stored: dict[str, Any], settings: dict[str, Any]) -> None:
-        for name in sorted((set(stored) | set(settings)) - {"versions"}):
-            if _deciding(stored.get(name)) != _deciding(settings.get(name)):
+    def _check_same(self, stored: Any) -> None:
+        if not isinstance(stored, dict):
+            raise PlasticbenchError(f"{self.path / SETTINGS}: not the settings of a run; replace it with --overwrite")
+        asked = self._settings
+        for name in sorted((set(stored) | set(asked)) - set(_FREE)):
+            same = stored.get(name) == asked.get(name)
+            if name == "budget" and not same and _is_larger(asked.get(name), stored.get(name)):
+                continue
+            if not same:
+                how = "as much or more" if name == "budget" else "the same settings"
                 raise PlasticbenchError(
-                    f"{name}: the run in {self.path} was started with {stored.get(name)!r}, "
-                    f"not {settings.get(name)!r}; resume with the same settings"
+                    f"{name}: the run in {self.path} was started with {stored.get(name)!r}, not {asked.get(name)!r}; "
+                    f"resume with {how}, or replace it with --overwrite"
                 )
 
 
-def _deciding(value: Any) -> Any:
-    """A setting without what cannot change a result: the number of workers."""
-    return {k: v for k, v in value.items() if k != "workers"} if isinstance(value, dict) else value
+def ended(folder: Path) -> dict[str, Any] | None:
+    """What a run that has ended says of itself: budget, lifetimes, simulated_s, seconds. None of another."""
+    file = folder / OUTCOME
+    if not file.exists():
+        return None
+    outcome = read_json(file)
+    names = ("budget", "lifetimes", "simulated_s", "seconds")
+    if not isinstance(outcome, dict) or any(not isinstance(outcome.get(n), (int, float)) for n in names[1:]):
+        raise PlasticbenchError(
+            f"{file}: not the outcome of a run ({', '.join(names)}); delete it to run the end again"
+        )
+    return {name: outcome.get(name) for name in names}
 
 
-def learning_curve(history: list[dict[str, float]], known_losses: Mapping[str, float]) -> bytes:
-    """PNG of the logged loss against lifetimes and against seconds, with a line for each of the known losses."""
-    figure = new_figure(8, 3.6, dpi=120)
-    rows = [row for row in history if "loss" in row]
-    losses = [row["loss"] for row in rows]
-    for axes, x, label in zip(
-        figure.subplots(1, 2, sharey=True),
-        ("lifetimes", "seconds"),
-        ("lifetimes spent", "seconds"),
-        strict=True,
-    ):
-        axes.plot([row[x] for row in rows], losses, color="#1f6feb", lw=1.2)
-        for name, loss in known_losses.items():
-            axes.axhline(loss, color="#666666", lw=1.0, ls="--")
-            background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-            where = (1, loss), (-2, 4), ("axes fraction", "data"), "offset points"
-            axes.annotate(name, *where, ha="right", bbox=background)
-        axes.set(xlabel=label, ylabel="training loss (mean of a fresh batch)" if x == "lifetimes" else "")
-        if losses and min(losses) > 0:
-            axes.set_yscale("log")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+def _is_larger(asked: Any, stored: Any) -> bool:
+    return isinstance(asked, int) and isinstance(stored, int) and asked > stored

@@ -1,0 +1,180 @@
+"""Where a problem's lifetimes run: in this process, or on Ray actors of this machine or of a cluster.
+
+A lifetime's bits depend on its rule and seed alone and the actors draw nothing, so that any number of workers gives the
+same losses. Ray: Moritz et al., OSDI 2018.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from plasticbench.errors import PlasticbenchError
+from plasticbench.tasks.outcome import Outcome, merge
+from plasticbench.tasks.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.rules import Family, Rule
+
+    Population = tuple[Family, Tensor] | Sequence[Rule | str]
+
+_PATIENCE_S = 10.0  # for a cluster's first answer
+_THREADED = ("auto", "cpu")  # engines that would take every core for an actor
+_PARTS_PER_WORKER = 4  # small enough that actors finish together: blown-up lifetimes are short
+
+
+class Executor(Protocol):
+    """Runs populations as `task.run` does. Started before the first call, closed after the last."""
+
+    workers: int
+
+    def start(self) -> None:
+        """Get ready; again: nothing. Raises PlasticbenchError if it cannot be had."""
+        ...
+
+    def __call__(self, rules: Population, seeds: Sequence[int], engine: str, **options: Any) -> Outcome: ...
+
+    def close(self) -> None:
+        """Give back what `start` took."""
+        ...
+
+
+def make_executor(task: Task, workers: int = 0) -> Executor:
+    """This process's threads for 0 workers, else so many Ray actors."""
+    return RayActors(task, workers) if workers else InProcess(task)
+
+
+class InProcess:
+    """The engines' own threads, and nothing to start."""
+
+    workers = 0
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def __call__(self, rules: Population, seeds: Sequence[int], engine: str, **options: Any) -> Outcome:
+        return self._task.run(rules, seeds, engine, **options)
+
+
+class _Simulator:
+    """What an actor does: run its part of a population."""
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    def run(self, rules: Population, seeds: Sequence[int], engine: str, options: dict[str, Any]) -> Outcome:
+        import torch
+
+        with torch.no_grad():
+            return self._task.run(rules, seeds, engine, **options)
+
+
+class RayActors:
+    """`workers` actors of one core each, on this machine or on the cluster that `RAY_ADDRESS` names."""
+
+    def __init__(self, task: Task, workers: int):
+        self._task, self.workers = task, workers
+        self._actors: list[Any] = []
+        self._ray: Any = None
+        self._started_ray = False
+
+    def start(self) -> None:
+        """Raises PlasticbenchError if the cluster has too few cores for the actors, or cannot be reached."""
+        if self._actors:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray's notices about its own future versions
+            import ray
+
+            self._ray = ray
+            if not ray.is_initialized():
+                self._connect()
+            n_cores = int(ray.cluster_resources().get("CPU", 0))
+            if n_cores < self.workers:
+                self.close()
+                raise PlasticbenchError(
+                    f"workers: {self.workers} actors, one core each, but Ray has {n_cores}; ask for fewer"
+                )
+            actor = ray.remote(num_cpus=1)(_Simulator)
+            self._actors = [actor.remote(self._task) for _ in range(self.workers)]
+
+    def close(self) -> None:
+        for actor in self._actors:
+            self._ray.kill(actor)
+        self._actors = []
+        if self._started_ray:
+            self._ray.shutdown()
+            self._started_ray = False
+
+    def __call__(self, rules: Population, seeds: Sequence[int], engine: str, **options: Any) -> Outcome:
+        """As `task.run`, without gradients."""
+        self.start()
+        options["threads"] = 1 if engine in _THREADED else None
+        waiting = _parts(rules, self.workers * _PARTS_PER_WORKER)
+        parts: list[tuple[list[int], Outcome]] = []
+        running: dict[Any, tuple[list[int], Any]] = {}
+        idle = list(self._actors)
+        while waiting or running:
+            while waiting and idle:
+                (indices, part), actor = waiting.pop(0), idle.pop()
+                running[actor.run.remote(part, seeds, engine, options)] = (indices, actor)
+            (done,), _ = self._ray.wait(list(running), num_returns=1)
+            indices, actor = running.pop(done)
+            parts.append((indices, self._result(done)))
+            idle.append(actor)
+        return merge(sorted(parts, key=lambda part: part[0]))
+
+    def _result(self, reference: Any) -> Outcome:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, PlasticbenchError):
+                raise error.cause from None
+            raise
+
+    def _connect(self) -> None:
+        """To the cluster that RAY_ADDRESS names, else to a Ray of our own on this machine."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported unless the user says so
+        address = os.environ.get("RAY_ADDRESS")
+        here: dict[str, Any] = {} if address else {"num_cpus": self.workers, "include_dashboard": False}
+        try:
+            if address:
+                _knock(address)
+            self._ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise PlasticbenchError(
+                f"RAY_ADDRESS: {address!r} cannot be joined ({error}); start a cluster there, or unset it"
+            ) from error
+        self._started_ray = True
+
+
+def _parts(rules: Population, n_parts: int) -> list[tuple[list[int], Population]]:
+    """Rules in pieces of about equal size, each with its rules' positions."""
+    family_and_thetas = isinstance(rules, tuple)
+    members = rules[1].detach() if isinstance(rules, tuple) else list(rules)
+    size = max(1, -(-len(members) // n_parts))
+    pieces = []
+    for first in range(0, len(members), size):
+        part = members[first : first + size]
+        indices = list(range(first, first + len(part)))
+        pieces.append((indices, (rules[0], part) if family_and_thetas else part))
+    return pieces  # type: ignore[return-value]
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
