@@ -1,8 +1,6 @@
 """Engines as a whole: which one runs, what its options mean, what a result says of it."""
 
 import dataclasses
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -10,7 +8,6 @@ import torch
 
 import plasticbench
 from plasticbench.rules import PathwayRule, Rule, rule_from_json
-from plasticbench.simulation import compile as compiling
 from plasticbench.simulation.rate import torch_engine
 from plasticbench.simulation.threads import one_torch_thread
 
@@ -162,57 +159,6 @@ def test_overlapping_calls_leave_the_number_of_torch_threads_as_it_was():
     newcomer.start()
     newcomer.join()
     assert [torch.get_num_threads(), *seen] == [before] * 3
-
-
-def test_machine_code_is_kept_under_the_hash_of_everything_that_is_compiled_in():
-    folder = compiling._PACKAGE / "simulation"
-    read = []
-    real = type(folder).read_bytes
-    compiling.source_hash.cache_clear()
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(folder), "read_bytes", lambda path: read.append(path) or real(path))
-            first = compiling.source_hash()
-            compiling.source_hash.cache_clear()
-            patch.setattr(
-                type(folder), "read_bytes", lambda path: real(path) + (b"#" if path.name == "state.py" else b"")
-            )
-            assert compiling.source_hash() != first
-    finally:
-        compiling.source_hash.cache_clear()
-    assert set(folder.rglob("*.py")) <= set(read)
-
-
-RUN = (
-    "import sys, threading, plasticbench\n"
-    "from plasticbench.rules import PathwayRule, Rule\n"
-    "rule = Rule('new', {'ff': PathwayRule.make({'on_step': '0.0123*post*(pre - post*w)'})})\n"
-    "task, found = plasticbench.task('OjaMini-v0').shortened(), []\n"
-    "def live(): found.append(float(task.losses(rule, [0])[0, 0]))\n"
-    "threads = [threading.Thread(target=live) for _ in range(4)]\n"
-    "[t.start() for t in threads]; [t.join() for t in threads]\n"
-    "print(len(found), len(set(found)), found[0])\n"
-)
-
-
-def run_python(code, cache):
-    environment = {"PLASTICBENCH_CACHE": str(cache), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.split()
-
-
-def test_kernels_are_compiled_once_by_many_threads_and_again_when_the_cache_is_damaged(tmp_path):
-    first = run_python(RUN, tmp_path)
-    assert first[:2] == ["4", "1"]
-    damaged = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc", ".py")]
-    assert len(damaged) > 3
-    for k, path in enumerate(damaged):
-        path.write_bytes(b"" if k % 2 else path.read_bytes()[: path.stat().st_size // 2])
-    assert run_python(RUN, tmp_path) == first
-    assert not list((compiling._PACKAGE).rglob("*.nbi"))  # nothing is kept beside the code
 
 
 def test_a_shortened_task_is_another_specification():

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import pickle
 import platform
 import shutil
 import sys
@@ -29,6 +30,7 @@ import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.ccallback import CFunc
+from numba.core.serialize import dumps
 
 from plasticbench.files import user_folder, write_bytes
 
@@ -92,7 +94,7 @@ class _Locator(_CacheLocator):
         return str(cache_dir() / "machine_code")
 
     def get_source_stamp(self) -> str:
-        return source_hash()
+        return source_hash() + hashlib.sha256(Path(self._file).read_bytes()).hexdigest()
 
     def get_disambiguator(self) -> str:
         return hashlib.sha256(self._file.encode()).hexdigest()[:10]
@@ -103,9 +105,19 @@ class _Locator(_CacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    """Numba's own, at our place."""
+    """Numba's own, at our place, with a checksum: machine code that was damaged on disk must not run."""
 
     _locator_classes = (_Locator,)
+
+    def reduce(self, result: Any) -> tuple[bytes, bytes]:
+        content = dumps(super().reduce(result))
+        return hashlib.sha256(content).digest(), content
+
+    def rebuild(self, target: Any, payload: tuple[bytes, bytes]) -> Any:
+        checksum, content = payload
+        if hashlib.sha256(content).digest() != checksum:
+            raise ValueError("damaged machine code")
+        return super().rebuild(target, pickle.loads(content))  # noqa: S301  (numba's format, in the user's own folder)
 
 
 class _Cache(FunctionCache):
@@ -122,7 +134,7 @@ class _Cache(FunctionCache):
             return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _one_process(cache_dir() / "machine_code"):
             super().save_overload(signature, data)
 
 
@@ -165,16 +177,12 @@ _C_OPTIONS = {"error_model": "numpy", "_nrt": False, "nopython": True}
 @contextlib.contextmanager
 def _one_process(path: Path) -> Iterator[None]:
     """Only one process at a time is here for the same file; where the system has no such locks, several may be."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    try:
-        with open(path.with_suffix(".lock"), "w", encoding="utf-8") as file:
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            file = stack.enter_context(open(path.with_suffix(".lock"), "w", encoding="utf-8"))
             fcntl.flock(file, fcntl.LOCK_EX)  # released by the system when a process dies
-            yield
-    except OSError:
         yield
 
 
