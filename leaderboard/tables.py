@@ -6,16 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from .board import Board, open_board
-from .standings import (
-    Standing,
-    TaskStandings,
-    TrackRow,
-    TrackStandings,
-    task_standings,
-    track_standings,
-    tracks,
-)
+from .standings import Standing, TaskStandings, task_standings
 from .text_table import broken_text, text_table
+from .tracks import TrackRow, TrackStandings, track_standings, tracks
 
 
 def board_table(board: Board | str | Path | None = None, task_id: str | None = None) -> str:

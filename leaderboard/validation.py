@@ -120,7 +120,7 @@ def _listing_problems(folder: Path, submission: bool) -> Iterator[Problem]:
 
 
 def _loaded(folder: Path, name: str, limits: JsonLimits = LIMITS) -> tuple[Any, list[Problem]]:
-    """The value of a JSON file, or _ABSENT with what is wrong; nothing is where there is no file: the listing says so."""
+    """The value of a JSON file, or _ABSENT with what is wrong (nothing for a missing file: the listing says so)."""
     if not os.path.lexists(folder / name):
         return _ABSENT, []
     try:
