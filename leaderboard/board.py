@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -13,7 +13,7 @@ from plasticbench.files import user_folder
 from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue, installed
-from .entry import ENTRY_FILE, Entry, read_entry
+from .entry import ENTRY_FILE, Entry, read_entry, task_slug
 from .validation import entry_folders, entry_problems
 
 
@@ -42,18 +42,43 @@ class Board:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """All entries that pass validation, by name; the others are in `broken`."""
-        return self._read[0]
+        return tuple(entry for name in self._folders for entry in self._read(name)[0])
 
     @cached_property
     def broken(self) -> dict[str, str]:
         """Entries that cannot be shown: name -> first problem."""
-        return self._read[1]
+        return {name: problem for folder in self._folders for name, problem in self._read(folder)[1].items()}
+
+    def of_task(self, task_id: str) -> tuple[Entry, ...]:
+        """The entries of one task, without reading the others; PlasticbenchError if there is no such task."""
+        return self._read(task_slug(self.catalogue.task(task_id).id))[0]
+
+    def broken_of(self, task_id: str) -> dict[str, str]:
+        """As `broken`, of one task."""
+        return self._read(task_slug(self.catalogue.task(task_id).id))[1]
 
     @cached_property
-    def _read(self) -> tuple[tuple[Entry, ...], dict[str, str]]:
+    def _folders(self) -> dict[str, list[tuple[str, Path]]]:
+        """Task's folder name -> (name, folder) of its entries, on all boards."""
+        found: dict[str, list[tuple[str, Path]]] = {}
+        for board in self.folders:
+            for name, folder in entry_folders(board):
+                found.setdefault(name.partition("/")[0], []).append((name, folder))
+        return {name: found[name] for name in sorted(found)}
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[tuple[Entry, ...], dict[str, str]]]:
+        return {}  # filled by `_read`
+
+    def _read(self, task_name: str) -> tuple[tuple[Entry, ...], dict[str, str]]:
+        if task_name not in self._known:
+            self._known[task_name] = self._read_anew(self._folders.get(task_name, []))
+        return self._known[task_name]
+
+    def _read_anew(self, folders: Iterable[tuple[str, Path]]) -> tuple[tuple[Entry, ...], dict[str, str]]:
         entries: dict[str, Entry] = {}
         broken: dict[str, str] = {}
-        for name, folder in self._folders():
+        for name, folder in folders:
             problems = entry_problems(folder, catalogue=self.catalogue)
             try:
                 if not problems:
@@ -63,15 +88,6 @@ class Board:
             if problems:
                 broken[name] = str(problems[0])
         return tuple(entries[name] for name in sorted(entries)), broken
-
-    def _folders(self) -> Iterator[tuple[str, Path]]:
-        for board in self.folders:
-            yield from entry_folders(board)
-
-    def of_task(self, task_id: str) -> tuple[Entry, ...]:
-        """The entries of one task; PlasticbenchError if there is no such task."""
-        self.catalogue.task(task_id)
-        return tuple(entry for entry in self.entries if entry.task_id == task_id)
 
     def find(self, entry: str | Path) -> Entry:
         """An entry by its path, its name <task>/<slug>, or its slug where only one has it."""

@@ -86,6 +86,12 @@ class Entry:
     def provenance(self) -> dict[str, Any]:
         return self.data["provenance"]
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the rule has no change at any event."""
+        keys = {key for pathway in self.rule["pathways"].values() for key in pathway}
+        return not any(key.startswith("on_") or key == "network" for key in keys)
+
     def record(self, task_hash: str) -> dict[str, Any] | None:
         """The newest verification under a task's hash, if there is any."""
         found = [r for r in self.records if r["task_hash"] == task_hash and r["entry_hash"] == self.hash]

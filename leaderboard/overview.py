@@ -11,8 +11,9 @@ from plasticbench.evaluation import statistics
 from . import equivalence, verification
 from .entry import entry_slug
 from .rule_card import RuleOnBoard, thumbnail
-from .standings import SCORE_FLOOR, TaskStandings, TrackStandings
+from .standings import TaskStandings
 from .templates import lives_text, render
+from .tracks import SCORE_FLOOR, TrackStandings
 
 _TRACK_WORDS = {
     "rate": "One presentation changes every synapse once: networks of rates, classical learning problems.",

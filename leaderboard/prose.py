@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 _DOI = re.compile(r"(?:doi:\s*|https://doi\.org/)(10\.\d{4,9}/[^\s,;)\]]*[^\s,;.)\]])", re.IGNORECASE)
 # A letter with a short word below it; `n_synapses,` within a shape such as (n_post, n_pre) is code, not a symbol.
 _INDEX = re.compile(r"(?<!\w)([A-Z]{1,2}|[a-zΑ-ω])_(?:([a-z]+)\b|\{([^}]*)\})")
-_SHAPE = re.compile(r"\((?:n_[a-z]+|\d+)(?:, (?:n_[a-z]+|\d+))*,?\)")
+_SHAPE = re.compile(r"(?<!\w)\((?=[^()]*\bn_[a-z])(?:n(?:_[a-z]+)?|\d+)(?:, (?:n(?:_[a-z]+)?|\d+))*,?\)")
 
 
 def indexed(text: str) -> Markup:

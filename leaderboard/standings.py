@@ -1,17 +1,12 @@
-"""Who stands where: a board's entries ranked per task, and each track's rules by what they are good at.
+"""Who stands where on a task: its entries ranked, and the bar that a rule must pass.
 
-Only entries verified under the task's current hash are ranked, by their re-simulated losses. A task has a bar: the
-loss of the best rule that knows nothing (frozen weights, or its `blind_loss`). Nobody is called best on a task where
-nobody is below the bar. A track orders its rules by the tasks on which no other is better, then by the share of the
-tasks that they lived on which they are below the bar: a rule is judged by what it was made for, and one that only
-lives through everything leads nothing. Rules that change nothing stand apart.
+Only entries verified under the task's current hash are ranked, by their re-simulated losses. The bar is the loss of
+the best rule that knows nothing (frozen weights, or the task's `blind_loss`). Nobody is called best on a task where
+nobody is below the bar.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +18,6 @@ from . import ranking
 from .board import Board, open_board
 from .catalogue import TaskLike
 from .entry import Entry
-
-SCORE_FLOOR = -1.0  # in mean scores: one task on which a rule fails without bound does not decide alone
-_CORE = ("builtins", "abc", "typing", "plasticbench.tasks")
 
 
 @dataclass(frozen=True)
@@ -127,58 +119,6 @@ class TaskStandings:
         )
 
 
-@dataclass(frozen=True)
-class TrackRow:
-    """One rule over the tasks of a track that it lived through."""
-
-    rule_hash: str
-    name: str
-    standings: dict[str, Standing]  # by task id; only verified ones
-    leads_on: frozenset[str]  # ids of tasks on which it is the best, or tied for it
-    beats_bar_on: frozenset[str]  # ids of tasks on which it is better than knowing nothing
-
-    @property
-    def mean_score(self) -> float:
-        """Mean score over the tasks that it lived, each counted as at least SCORE_FLOOR."""
-        scores = [max(standing.score, SCORE_FLOOR) for standing in self.standings.values()]
-        return sum(scores) / len(scores)
-
-    def within(self, tasks: Iterable[TaskLike]) -> tuple[int, int, int]:
-        """Of these tasks: on how many it leads, on how many it is above the bar, how many it lived."""
-        ids = {task.id for task in tasks}
-        return len(self.leads_on & ids), len(self.beats_bar_on & ids), len(self.standings.keys() & ids)
-
-
-@dataclass(frozen=True)
-class TrackStandings:
-    """A track's rules, those that lead on most tasks first; `frozen` are those that change nothing."""
-
-    track: str
-    tasks: tuple[TaskLike, ...]
-    rows: tuple[TrackRow, ...]
-    frozen: tuple[TrackRow, ...] = ()
-
-    @property
-    def families(self) -> dict[str, tuple[TaskLike, ...]]:
-        """The track's tasks by family, in the order of registration."""
-        found: dict[str, list[TaskLike]] = defaultdict(list)
-        for task in self.tasks:
-            found[family_of(task)].append(task)
-        return {name: tuple(tasks) for name, tasks in found.items()}
-
-    @property
-    def columns(self) -> tuple[TaskLike, ...]:
-        """The tasks that any rule lived, family by family."""
-        return tuple(task for tasks in self.families.values() for task in tasks)
-
-
-def family_of(task: TaskLike) -> str:
-    """What a task has in common with its variants, in words: its most general class outside the package's core."""
-    own = [cls for cls in type(task).__mro__ if not cls.__module__.startswith(_CORE)]
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", own[-1].__name__.removesuffix("Task")).lower()
-    return words.capitalize()
-
-
 def task_standings(board: Board, task_id: str) -> TaskStandings:
     """The table of one task. PlasticbenchError if there is no such task."""
     task = board.catalogue.task(task_id)
@@ -196,7 +136,7 @@ def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
         return ()
     losses = np.stack([entry.measured(task.spec_hash)[0] for entry in entries])
     result = ranking.rank(losses)
-    frozen = [row for row, entry in zip(losses, entries, strict=True) if changes_nothing(entry)]
+    frozen = [row for row, entry in zip(losses, entries, strict=True) if entry.changes_nothing]
     rows = [
         _standing(
             task,
@@ -204,7 +144,7 @@ def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
             interval=(float(result.intervals[i, 0]), float(result.intervals[i, 1])),
             rank=(int(result.rank_low[i]), int(result.rank_high[i])),
             group=result.groups[i],
-            is_frozen=not changes_nothing(entries[i]) and any(np.array_equal(losses[i], row) for row in frozen),
+            is_frozen=not entries[i].changes_nothing and any(np.array_equal(losses[i], row) for row in frozen),
         )
         for i in result.order
     ]
@@ -237,47 +177,6 @@ def _standing(
         group=group,
         is_frozen=is_frozen,
     )
-
-
-def tracks(board: Board) -> dict[str, tuple[TaskLike, ...]]:
-    """The tasks of each track, in the order of registration."""
-    found: dict[str, list[TaskLike]] = defaultdict(list)
-    for task in board.catalogue.tasks.values():
-        found[task.track].append(task)
-    return {track: tuple(tasks) for track, tasks in found.items()}
-
-
-def track_standings(board: Board, track: str, tables: dict[str, TaskStandings] | None = None) -> TrackStandings:
-    """The table of one track; `tables` are its tasks' standings where they are there already."""
-    tasks = tracks(board)[track]
-    tables = tables or {task.id: task_standings(board, task.id) for task in tasks}
-    by_rule: dict[str, dict[str, Standing]] = defaultdict(dict)
-    for task in tasks:
-        for standing in tables[task.id].ranked:
-            by_rule[standing.entry.data["rule_hash"]].setdefault(task.id, standing)
-    rows = [
-        TrackRow(
-            rule_hash=rule_hash,
-            name=min(s.name for s in standings.values()),
-            standings=standings,
-            leads_on=frozenset(i for i, s in standings.items() if tables[i].leads(s)),
-            beats_bar_on=frozenset(i for i, s in standings.items() if tables[i].beats_bar(s)),
-        )
-        for rule_hash, standings in by_rule.items()
-    ]
-    rows.sort(
-        key=lambda row: (
-            -len(row.leads_on), -len(row.beats_bar_on) / len(row.standings), -row.mean_score, row.name, row.rule_hash
-        )
-    )  # fmt: skip
-    frozen = [row for row in rows if changes_nothing(next(iter(row.standings.values())).entry)]
-    return TrackStandings(track, tasks, tuple(row for row in rows if row not in frozen), tuple(frozen))
-
-
-def changes_nothing(entry: Entry) -> bool:
-    """Whether an entry's rule has no change at any event."""
-    keys = {key for pathway in entry.rule["pathways"].values() for key in pathway}
-    return not any(key.startswith("on_") or key == "network" for key in keys)
 
 
 @dataclass(frozen=True)

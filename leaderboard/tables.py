@@ -6,23 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from .board import Board, open_board
-from .standings import (
-    Standing,
-    TaskStandings,
-    TrackRow,
-    TrackStandings,
-    task_standings,
-    track_standings,
-    tracks,
-)
+from .standings import Standing, TaskStandings, task_standings
 from .text_table import broken_text, text_table
+from .tracks import TrackRow, TrackStandings, track_standings, tracks
 
 
 def board_table(board: Board | str | Path | None = None, task_id: str | None = None) -> str:
     """The ranking of one task, or of every task that has entries and of every track."""
     opened = board if isinstance(board, Board) else open_board(board)
     if task_id is not None:
-        return _task_text(task_standings(opened, task_id)) + broken_text(opened.broken)
+        return _task_text(task_standings(opened, task_id)) + broken_text(opened.broken_of(task_id))
     tables = {i: task_standings(opened, i) for i in opened.catalogue.tasks}
     parts = [_task_text(table) for table in tables.values() if table.ranked or table.unranked]
     for track in tracks(opened):
@@ -115,7 +108,7 @@ def board_json(board: Board | str | Path | None = None, task_id: str | None = No
     found: dict[str, Any] = {"tasks": [_task_json(table) for table in tables.values()]}
     if task_id is None:
         found["tracks"] = [_track_json(track_standings(opened, track, tables)) for track in tracks(opened)]
-    found["broken"] = dict(sorted(opened.broken.items()))
+    found["broken"] = dict(sorted((opened.broken if task_id is None else opened.broken_of(task_id)).items()))
     return found
 
 

@@ -35,6 +35,7 @@ from .entry import (
 from .schema import schema_problems
 
 MAX_FILES = 200  # in one entry's folder
+_ABSENT = object()  # null is a value of JSON
 
 
 def entry_problems(folder: Path, *, submission: bool = False, catalogue: Catalogue | None = None) -> list[Problem]:
@@ -59,9 +60,11 @@ def contained(check: Callable[[], list[Problem]]) -> list[Problem]:
 
 def entry_folders(board: Path) -> Iterator[tuple[str, Path]]:
     """(<task>/<slug>, folder) of every entry on a board, sorted; hidden names (unfinished work) are skipped."""
-    if not board.is_dir():
-        return
-    for task in _listed(board):
+    try:
+        tasks = _listed(board) if board.is_dir() else []
+    except OSError as error:
+        raise PlasticbenchError(f"board: {board} cannot be read ({error.strerror})") from None
+    for task in tasks:
         if task.is_dir() and not task.name.startswith("_"):
             try:
                 folders = _listed(task)
@@ -81,17 +84,17 @@ def _entry_problems(folder: Path, submission: bool, catalogue: Catalogue) -> Ite
         yield Problem(folder.name, "is not a folder; an entry is a folder of data")
         return
     yield from _listing_problems(folder, submission)
-    unreadable = [*_unreadable(folder, RULE_FILE), *_arrays_problems(folder / ARRAYS_FILE)]
+    rule_data, unreadable = _loaded(folder, RULE_FILE)
+    unreadable += _arrays_problems(folder / ARRAYS_FILE)
     yield from unreadable
     rule = None
-    if not unreadable and (folder / RULE_FILE).exists():
+    if not unreadable and rule_data is not _ABSENT:
         try:
-            rule = catalogue.rule_from_json(read_data(folder / RULE_FILE), folder)
+            rule = catalogue.rule_from_json(rule_data, folder)
         except PlasticbenchError as error:
             yield Problem(RULE_FILE, str(error))
-    broken = list(_unreadable(folder, ENTRY_FILE))
-    if not broken and (folder / ENTRY_FILE).exists():
-        data = read_data(folder / ENTRY_FILE)
+    data, broken = _loaded(folder, ENTRY_FILE)
+    if data is not _ABSENT:
         broken = list(schema_problems("entry", data))
         if not broken:
             yield from claim_problems(data, rule, catalogue, submission)
@@ -116,14 +119,14 @@ def _listing_problems(folder: Path, submission: bool) -> Iterator[Problem]:
             yield Problem(name, "is missing")
 
 
-def _unreadable(folder: Path, name: str, limits: JsonLimits = LIMITS) -> Iterator[Problem]:
-    """Why a JSON file cannot be read; nothing where it can, or is not there (the listing says so)."""
+def _loaded(folder: Path, name: str, limits: JsonLimits = LIMITS) -> tuple[Any, list[Problem]]:
+    """The value of a JSON file, or _ABSENT with what is wrong (nothing for a missing file: the listing says so)."""
     if not os.path.lexists(folder / name):
-        return
+        return _ABSENT, []
     try:
-        read_data(folder / name, limits)
+        return read_data(folder / name, limits), []
     except JsonError as error:
-        yield json_problem(error, name)
+        return _ABSENT, [json_problem(error, name)]
 
 
 def json_problem(error: JsonError, name: str) -> Problem:
@@ -177,11 +180,10 @@ def _record_problems(folder: Path, data: dict[str, Any]) -> Iterator[Problem]:
     for name in sorted(os.listdir(folder)):
         if not RECORD_NAME.match(name):
             continue
-        unreadable = list(_unreadable(folder, name, RECORD_LIMITS))
+        record, unreadable = _loaded(folder, name, RECORD_LIMITS)
         yield from unreadable
         if unreadable:
             continue
-        record = read_data(folder / name, RECORD_LIMITS)
         broken = list(schema_problems("verification", record))
         yield from (Problem(f"{name}: {p.path}", p.message) for p in broken)
         if broken:

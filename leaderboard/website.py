@@ -13,8 +13,9 @@ from .board import Board, open_board
 from .entry import ARRAYS_FILE, RULE_FILE, entry_slug, task_slug
 from .overview import board_page, method_page, rules_page, tasks_page
 from .rule_card import RuleOnBoard, rule_page
-from .standings import TaskStandings, task_standings, track_standings, tracks
+from .standings import TaskStandings, task_standings
 from .task_page import task_page
+from .tracks import track_standings, tracks
 
 _STATIC = ("style.css", "board.js")
 

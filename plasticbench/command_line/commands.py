@@ -247,14 +247,14 @@ def run_board(arguments: Namespace) -> None:
     board = _leaderboard()
     task_id = registry.task(arguments.task).id if arguments.task else None
     opened = board.open_board(arguments.board)
-    if arguments.html:
-        print(f"site: {board.write_site(opened, arguments.html)}")
-    elif arguments.json:
-        _print_json(board.board_json(opened, task_id))
-    else:
+    if not arguments.html and not arguments.json:
         print(board.board_table(opened, task_id))
         return
-    for name, problem in sorted(opened.broken.items()):
+    if arguments.html:
+        print(f"site: {board.write_site(opened, arguments.html)}")
+    else:
+        _print_json(board.board_json(opened, task_id))
+    for name, problem in sorted((opened.broken_of(task_id) if task_id else opened.broken).items()):
         print(f"not shown, broken: {name}: {problem}", file=sys.stderr)
 
 

@@ -166,6 +166,7 @@ def test_hostile_words_are_escaped_wherever_a_page_shows_them():
 def test_the_shape_of_an_array_is_not_a_symbol_with_an_index():
     assert indexed("synapses, (n_synapses,) each") == "synapses, <code>(n_synapses,)</code> each"
     assert indexed("dense (n_post, n_pre)") == "dense <code>(n_post, n_pre)</code>"
+    assert indexed("(n_presented, 1, n), N(0, 1)") == "<code>(n_presented, 1, n)</code>, N(0, 1)"
     assert indexed("the bound w_max") == "the bound w<sub>max</sub>"
 
 

@@ -5,7 +5,8 @@ import json
 from small_tasks import SmallTask, life, make_catalogue, newer, result_json, rule_json
 
 from plasticbench.leaderboard import board_json, board_table, open_board, place_of, submit, verify
-from plasticbench.leaderboard.standings import task_standings, track_standings
+from plasticbench.leaderboard.standings import task_standings
+from plasticbench.leaderboard.tracks import track_standings
 
 SMALL, OTHER = "plasticbench/Small-v0", "plasticbench/Other-v0"
 
