@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.language.program import Expression
+from plasticbench.language.vocabulary import is_identifier
 
 SPIKING_STATE = "v"
 
@@ -26,8 +27,8 @@ class NeuronModel:
     `derived`: constants of a time step, by name, of fields and `dt_s`.
     `updates`: one step, as assignments in order; a name that is no state is a value within the step. Later ones see
     what earlier ones assigned.
-    `threshold`: a neuron spikes where `v` is above it after the updates. `at_spike`: what a spike sets, from the
-    values before. `refractory`: the field (s) for which `v` is then held at `held`; None: not at all.
+    `threshold`: a neuron spikes where `v` is above it after the updates. `at_spike`: what a spike sets, from constants
+    and from the states before. `refractory`: the field (s) for which `v` is then held at `held`; None: not at all.
     `receptors`: the state that a pathway's arriving spikes add to, by receptor.
     `readable`: what rules may read of a postsynaptic neuron: variable -> state.
     `decaying`: states that are set to 0 when they become tiny (denormal numbers are slow).
@@ -98,8 +99,7 @@ class Equations:
     def of(cls, model: NeuronModel) -> Equations:
         """Parse and check a model's declarations."""
         where, fields_of = type(model).__name__, set(model.constants)
-        if SPIKING_STATE not in model.state:
-            raise PlasticbenchError(f"{where}.state: the membrane voltage 'v' is missing; declare it")
+        _check_names(model, where)
         for name, states in (
             ("receptors", model.receptors.values()), ("readable", model.readable.values()),
             ("at_spike", model.at_spike), ("decaying", model.decaying),
@@ -119,12 +119,13 @@ class Equations:
         for name, text in model.updates:
             updates.append((name, Expression.parse(text, seen, f"{where}.updates.{name}")))
             seen.add(name)
-        named = {n: Expression.parse(t, seen, f"{where}.at_spike.{n}") for n, t in model.at_spike.items()}
+        kept = known | set(model.state)  # what is left of a step when its spikes are found
+        named = {n: Expression.parse(t, kept, f"{where}.at_spike.{n}") for n, t in model.at_spike.items()}
         return cls(
             {name: Expression.parse(text, fields_of, f"{where}.state.{name}") for name, text in model.state.items()},
             derived,
             tuple(updates),
-            Expression.parse(model.threshold, known | set(model.state), f"{where}.threshold"),
+            Expression.parse(model.threshold, kept, f"{where}.threshold"),
             named,
             Expression.parse(model.held, known, f"{where}.held") if model.refractory else None,
         )
@@ -135,3 +136,28 @@ class Equations:
         expressions += [self.held] if self.held is not None else []
         names = frozenset().union(*(e.program.names for e in expressions))
         return tuple(name for name in (*model.constants, "dt_s", *self.derived) if name in names)
+
+
+def _check_names(model: NeuronModel, where: str) -> None:
+    """PlasticbenchError unless every name is an identifier that means one thing."""
+    if SPIKING_STATE not in model.state:
+        raise PlasticbenchError(f"{where}.state: the membrane voltage 'v' is missing; declare it")
+    meaning = dict.fromkeys(("dt_s", "refractory_steps"), "a constant of every model")
+    declared = (
+        ("fields", "a field", model.constants), ("derived", "a derived constant", model.derived),
+        ("state", "a state", model.state),
+    )  # fmt: skip
+    for kind, words, names in declared:
+        for name in names:
+            _check_name(name, f"{where}.{kind}", meaning)
+            meaning[name] = words
+    for name, _ in model.updates:
+        if name not in model.state:
+            _check_name(name, f"{where}.updates", meaning)
+
+
+def _check_name(name: str, where: str, meaning: Mapping[str, str]) -> None:
+    if not is_identifier(name):
+        raise PlasticbenchError(f"{where}: {name!r} is no name: letters, digits and _, a letter first")
+    if name in meaning:
+        raise PlasticbenchError(f"{where}: {name!r} is {meaning[name]} already; choose another name")

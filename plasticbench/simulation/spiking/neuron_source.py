@@ -10,13 +10,13 @@ population have no branch, so they vectorise; neurons are looked at for a spike 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from plasticbench.language.emission import Dialect, dialect, emit_values
-from plasticbench.language.program import Expression
+from plasticbench.language.program import Program
 from plasticbench.networks.neurons import NeuronModel
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
@@ -51,10 +51,10 @@ def step_source(model: NeuronModel, scalar: str, index: str) -> str:
     states, constants = tuple(model.state), model.equations.used_constants(model)
     kind = BY_KIND[scalar]
     head = [
-        "frame = i8(_frame)",
-        f"_c, _ready, _spikes = {kind}(frame[0]), i4(frame[1]), {BY_KIND[index]}(frame[2])",
-        *(f"s_{name} = {kind}(frame[{3 + k}])" for k, name in enumerate(states)),
-        *(f"{name} = _c[{k}]" for k, name in enumerate(constants)),
+        "_table = i8(_frame)",
+        f"_c, _ready, _spikes = {kind}(_table[0]), i4(_table[1]), {BY_KIND[index]}(_table[2])",
+        *(f"s_{name} = {kind}(_table[{3 + k}])" for k, name in enumerate(states)),
+        *(f"c_{name} = _c[{k}]" for k, name in enumerate(constants)),
         "_now = np.int32(_t)",
         f"_again = np.int32(_now + np.int32(_c[{len(constants)}]) + 1)",
     ]
@@ -72,24 +72,29 @@ def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
     return [_INDENT * depth + line for line in lines]
 
 
-def assign(expression: Expression, name: str, known: tuple[str, ...], target: Dialect) -> list[str]:
-    """Lines that give `name` the expression's value."""
-    body, values = emit_values(expression.program.lowered, {}, known, target)
+def local_names(model: NeuronModel) -> dict[str, str]:
+    """Name in a model's equations -> local variable of generated code; the prefixes keep it clear of all others."""
+    constants = model.equations.used_constants(model)
+    values = (*model.state, *(name for name, _ in model.equations.updates))
+    return {name: f"c_{name}" for name in constants} | {name: f"x_{name}" for name in values}
+
+
+def assign(program: Program, name: str, local: Mapping[str, str], target: Dialect) -> list[str]:
+    """Lines that give the local variable `name` the program's value; its names stand for `local` ones."""
+    body, values = emit_values(program.renamed(local).lowered, {}, tuple(local.values()), target)
     return [*body, target.assign(name, values[-1])]
 
 
 def _update_loop(model: NeuronModel, target: Dialect) -> list[str]:
-    equations, states = model.equations, tuple(model.state)
-    known = (*equations.used_constants(model), *states)
-    body = [f"{name} = s_{name}[_i]" for name in states]
+    equations, local = model.equations, local_names(model)
+    body = [f"x_{name} = s_{name}[_i]" for name in model.state]
     for name, expression in equations.updates:
-        body += assign(expression, name, known, target)
-        known = (*known, name)
-    changed = [name for name in states if name in dict(equations.updates)]
+        body += assign(expression.program, f"x_{name}", local, target)
+    changed = [name for name in model.state if name in dict(equations.updates)]
     if equations.held is not None:
-        body += assign(equations.held, "_held", known, target)
-        body.append("v = v if _ready[_i] <= _now else _held")
-    body += [f"s_{name}[_i] = {name}" for name in changed]
+        body += assign(equations.held.program, "_held", local, target)
+        body.append("x_v = x_v if _ready[_i] <= _now else _held")
+    body += [f"s_{name}[_i] = x_{name}" for name in changed]
     return ["for _i in range(_n):", *_indented(body)]
 
 
@@ -101,20 +106,19 @@ def _flush_loop(model: NeuronModel, target: Dialect) -> list[str]:
     for name in model.decaying:
         lines += [
             f"{_INDENT}for _i in range(_n):",
-            f"{_INDENT * 2}s_{name}[_i] = s_{name}[_i] if abs(s_{name}[_i]) > {tiny} else {zero}",
+            f"{_INDENT * 2}s_{name}[_i] = s_{name}[_i] if not abs(s_{name}[_i]) <= {tiny} else {zero}",
         ]
     return lines
 
 
 def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
     """Find and reset the neurons above their threshold, the blocks without one left out."""
-    equations = model.equations
-    constants = equations.used_constants(model)
+    equations, local = model.equations, local_names(model)
     read = sorted(equations.threshold.program.names & set(model.state))
 
     def threshold(place: str) -> list[str]:
-        loads = [f"{name} = s_{name}[{place}]" for name in read]
-        return [*loads, *assign(equations.threshold, "_threshold", (*constants, *read), target)]
+        loads = [f"x_{name} = s_{name}[{place}]" for name in read]
+        return [*loads, *assign(equations.threshold.program, "_threshold", local, target)]
 
     reset = [*threshold("_i"), "if not s_v[_i] <= _threshold:", *_indented(_reset(model, target))]
     lines, start = ["_found = 0", "_from = 0"], "_from"
@@ -134,13 +138,12 @@ def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
 
 
 def _reset(model: NeuronModel, target: Dialect) -> list[str]:
-    equations = model.equations
-    known = (*equations.used_constants(model), *model.state)
+    equations, local = model.equations, local_names(model)
     loads = sorted(frozenset().union(*(e.program.names for e in equations.at_spike.values())) & set(model.state))
     body = ["if s_v[_i] != s_v[_i]:", f"{_INDENT}return {NOT_A_NUMBER}"]
-    body += [f"{name} = s_{name}[_i]" for name in loads]
+    body += [f"x_{name} = s_{name}[_i]" for name in loads]
     for k, expression in enumerate(equations.at_spike.values()):
-        body += assign(expression, f"_new_{k}", known, target)
+        body += assign(expression.program, f"_new_{k}", local, target)
     body += [f"s_{name}[_i] = _new_{k}" for k, name in enumerate(equations.at_spike)]
     if equations.held is not None:
         body.append("_ready[_i] = _again")

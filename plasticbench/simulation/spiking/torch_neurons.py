@@ -17,29 +17,30 @@ SLOPE_PER_V = 1000.0
 
 
 class SurrogateSpike(torch.autograd.Function):
-    """1 where x > 0, else 0; with a surrogate derivative, in reverse and in forward mode."""
+    """1 where not v <= threshold (so where v is not a number, too), else 0; with a surrogate derivative."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype)
+    def forward(v: Tensor, threshold: Tensor) -> Tensor:
+        return (~(v <= threshold)).to(v.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        (x,) = inputs
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
+        above = inputs[0] - inputs[1]
+        ctx.save_for_backward(above)
+        ctx.save_for_forward(above)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return gradient / (1.0 + SLOPE_PER_V * x.abs()) ** 2
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        (above,) = ctx.saved_tensors
+        by_v = gradient / (1.0 + SLOPE_PER_V * above.abs()) ** 2
+        return by_v, -by_v
 
     @staticmethod
-    def jvp(ctx, tangent: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return tangent / (1.0 + SLOPE_PER_V * x.abs()) ** 2
+    def jvp(ctx, of_v: Tensor, of_threshold: Tensor) -> Tensor:
+        (above,) = ctx.saved_tensors
+        return (of_v - of_threshold) / (1.0 + SLOPE_PER_V * above.abs()) ** 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def step_neurons(
     if equations.held is not None:
         at = _tensor(equations.held.program.evaluate(constants), seen["v"])
         seen["v"] = torch.where(held, at.expand_as(seen["v"]), seen["v"])
-    spikes = SurrogateSpike.apply(seen["v"] - _tensor(equations.threshold.program.evaluate(seen), seen["v"]))
+    threshold = _tensor(equations.threshold.program.evaluate(seen), seen["v"])
+    spikes = SurrogateSpike.apply(seen["v"], threshold.expand_as(seen["v"]))
     fired = spikes > 0
     values = {name: seen[name] for name in model.state}
     for name, expression in equations.at_spike.items():
