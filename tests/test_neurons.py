@@ -12,7 +12,7 @@ from test_spiking_sensitivity import feedforward
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.networks import neurons
-from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, MovingThresholdLIF, NeuronModel
+from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, EscapeLIF, MovingThresholdLIF, NeuronModel
 from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.spiking.gradients import run_with_losses
 from plasticbench.simulation.spiking.neuron_source import NOT_A_NUMBER
@@ -117,7 +117,9 @@ def adaptive_step(s):
     return fired
 
 
-@pytest.mark.parametrize(("model", "step"), [(MovingThresholdLIF(), moving_threshold_step), (AdaptiveLIF(), adaptive_step)])
+@pytest.mark.parametrize(
+    ("model", "step"), [(MovingThresholdLIF(), moving_threshold_step), (AdaptiveLIF(), adaptive_step)]
+)
 def test_the_two_published_orders_are_followed(model, step):
     ours, n_spikes = Compiled(model, 1, np.float64), 0
     s = {**dict.fromkeys(model.state, 0.0), "v": -0.07, "v_trace": -0.07}
@@ -178,7 +180,10 @@ NAMES = {
     "dt_s": ({"state": {**ConductanceLIF.state, "dt_s": "0"}}, "'dt_s' is a constant"),
     "identifier": ({"state": {**ConductanceLIF.state, "x;y": "0"}}, "'x;y' is no name"),
     "keyword": ({"updates": (("while", "v"), *ConductanceLIF.updates)}, "'while' is no name"),
-    "at_spike": ({"updates": (("drop", "v"), *ConductanceLIF.updates), "at_spike": {"v": "drop"}}, r"at_spike\.v.*drop"),
+    "at_spike": (
+        {"updates": (("drop", "v"), *ConductanceLIF.updates), "at_spike": {"v": "drop"}},
+        r"at_spike\.v.*drop",
+    ),
 }
 
 
@@ -233,6 +238,14 @@ def test_a_subclass_is_simulated_as_itself():
         for kind in (ConductanceLIF, Leaky, Eager)
     ]
     assert rasters[0] != rasters[1] != rasters[2] != rasters[0]
+
+
+def test_rules_may_read_the_voltage_of_every_model():
+    for model, _ in DRIVEN:
+        assert model.reads["u"] == "v"
+        assert "u" in model.variables
+    assert EscapeLIF().reads == {"u": "v", "phi": "phi"}
+    assert AdaptiveLIF().reads["v"] == "v_trace"
 
 
 # ---------------------------------------------------------------- derivatives

@@ -2,7 +2,7 @@
 
 A step is a function with a C interface, `step(t, seed, n, frame)`: it advances n neurons and returns the number of
 spikes, or NOT_A_NUMBER. `frame` is a table of addresses: constants, first step at which a refractory neuron integrates
-again, the spikes' indices (out), then each state.
+again, the spikes' indices (out), then each state; its last word is the number of the stream of random spikes.
 
 Arithmetic keeps IEEE order (no contraction, no reassociation), so two machines give the same spikes. Loops over the
 population have no branch, so they vectorise; neurons are looked at for a spike in blocks, since few have one.
@@ -18,6 +18,7 @@ import numpy as np
 from plasticbench.language.emission import Dialect, dialect, emit_values
 from plasticbench.language.program import Program
 from plasticbench.networks.neurons import NeuronModel
+from plasticbench.networks.neurons.model import HAZARD_STATE
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
@@ -58,11 +59,14 @@ def step_source(model: NeuronModel, scalar: str, index: str) -> str:
         "_now = np.int32(_t)",
         f"_again = np.int32(_now + np.int32(_c[{len(constants)}]) + 1)",
     ]
-    lines = [*head, *_update_loop(model, target), *_flush_loop(model, target), *_spike_loops(model, target)]
+    lines = [*head, *_update_loop(model, target), *_flush_loop(model, target)]
+    lines += _spike_loops(model, target) if model.hazard_hz is None else _random_spikes(model, target)
     return (
         "import math\n\nimport numpy as np\n\n"
         "from plasticbench.simulation.compile import c_callable\n"
-        f"from plasticbench.simulation.pointers import {', '.join(sorted({'i4', 'i8', kind, BY_KIND[index]}))}\n\n\n"
+        f"from plasticbench.simulation.pointers import {', '.join(sorted({'i4', 'i8', kind, BY_KIND[index]}))}\n"
+        + ("" if model.hazard_hz is None else "from plasticbench.simulation.spiking.random_spikes import draw_at\n")
+        + "\n\n"
         '@c_callable("int64(int64, int64, int64, int64)")\n'
         "def step(_t, _seed, _n, _frame):\n" + "".join(f"{_INDENT}{line}\n" for line in lines)
     )
@@ -114,11 +118,13 @@ def _flush_loop(model: NeuronModel, target: Dialect) -> list[str]:
 def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
     """Find and reset the neurons above their threshold, the blocks without one left out."""
     equations, local = model.equations, local_names(model)
-    read = sorted(equations.threshold.program.names & set(model.state))
+    assert equations.threshold is not None
+    program = equations.threshold.program
+    read = sorted(program.names & set(model.state))
 
     def threshold(place: str) -> list[str]:
         loads = [f"x_{name} = s_{name}[{place}]" for name in read]
-        return [*loads, *assign(equations.threshold.program, "_threshold", local, target)]
+        return [*loads, *assign(program, "_threshold", local, target)]
 
     reset = [*threshold("_i"), "if not s_v[_i] <= _threshold:", *_indented(_reset(model, target))]
     lines, start = ["_found = 0", "_from = 0"], "_from"
@@ -135,6 +141,21 @@ def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
             "_from = _until",
         ]
     return [*lines, "for _i in range(_from, _n):", *_indented(reset), "return _found"]
+
+
+def _random_spikes(model: NeuronModel, target: Dialect) -> list[str]:
+    """Draw for every neuron, and reset those that spike."""
+    equations, local = model.equations, local_names(model)
+    assert equations.hazard_hz is not None
+    program = equations.hazard_hz.program
+    spikes = "not np.float64(_hazard) * np.float64(c_dt_s) <= -math.log(draw_at(_seed, _stream, _t, _i))"
+    free = "_ready[_i] <= _now and " if equations.held is not None else ""
+    body = [f"x_{name} = s_{name}[_i]" for name in sorted(program.names & set(model.state))]
+    body += [*assign(program, "_hazard", local, target), f"s_{HAZARD_STATE}[_i] = _hazard"]
+    body += ["if s_v[_i] != s_v[_i]:", f"{_INDENT}return {NOT_A_NUMBER}"]
+    body += [f"if {free}{spikes}:", *_indented(_reset(model, target))]
+    stream = f"_stream = _table[{3 + len(model.state)}]"
+    return [stream, "_found = 0", "for _i in range(_n):", *_indented(body), "return _found"]
 
 
 def _reset(model: NeuronModel, target: Dialect) -> list[str]:

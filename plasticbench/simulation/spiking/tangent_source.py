@@ -101,6 +101,7 @@ def _neuron(model: NeuronModel) -> tuple[list[str], list[str]]:
         values += ["_is_held = _ready[_i] > _t", *body, f"x_v = {held[-1]} if _is_held else x_v"]
         tangents.append("d_v = 0.0 if _is_held else d_v")
     values += ["if x_v != x_v:", f"{_INDENT}return {NOT_A_NUMBER}"]
+    assert equations.threshold is not None
     differentiate("threshold", equations.threshold.program, "_threshold", "_threshold_tangent")
     values += ["_fired = not x_v <= _threshold"]
     values += [f"_surrogate = 1.0 / (1.0 + {SLOPE_PER_V!r} * abs(x_v - _threshold)) ** 2"]
