@@ -23,8 +23,8 @@ from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
 NOT_A_NUMBER = -1
-_TINY = 1e-30  # decaying states below it are set to 0 now and then: denormal numbers are slow
-_FLUSH_EVERY = 256  # steps
+TINY = 1e-30  # decaying states below it are set to 0 now and then: denormal numbers are slow
+FLUSH_EVERY = 256  # steps
 _BLOCKS = (128, 8)  # neurons looked at together for a spike
 _INDENT = "    "
 
@@ -105,8 +105,8 @@ def _update_loop(model: NeuronModel, target: Dialect) -> list[str]:
 def _flush_loop(model: NeuronModel, target: Dialect) -> list[str]:
     if not model.decaying:
         return []
-    tiny, zero = target.literal(_TINY), target.literal(0.0)
-    lines = [f"if _t & {_FLUSH_EVERY - 1} == 0:"]
+    tiny, zero = target.literal(TINY), target.literal(0.0)
+    lines = [f"if _t & {FLUSH_EVERY - 1} == 0:"]
     for name in model.decaying:
         lines += [
             f"{_INDENT}for _i in range(_n):",
