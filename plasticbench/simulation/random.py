@@ -61,6 +61,20 @@ def check_seed(seed: int) -> int:
     return value
 
 
+def uniform_pairs(seed: int, stream: int, index: np.ndarray) -> np.ndarray:
+    """(n, 2) doubles in (0, 1): elements `index` (n,) of stream `stream` (see `stream_id`) of `seed`."""
+    index, key = index.astype(np.uint64), np.uint64(seed)
+    words = philox(
+        index & LOW_WORD,
+        index >> SHIFT,
+        np.full_like(index, stream),
+        np.zeros_like(index),
+        np.full_like(index, key & LOW_WORD),
+        np.full_like(index, key >> SHIFT),
+    )
+    return np.stack((to_unit(words[0], words[1]), to_unit(words[2], words[3])), axis=1)
+
+
 class Stream:
     """The draws of one named purpose of one seed, in order; independent of every other name and seed.
 
@@ -69,23 +83,13 @@ class Stream:
     """
 
     def __init__(self, seed: int, name: str):
-        self._seed = np.uint64(check_seed(seed))
-        self._stream = np.uint64(stream_id(name))
+        self._seed, self._stream = check_seed(seed), stream_id(name)
         self._next = 0  # in counters: each gives two doubles
 
     def _pairs(self, n: int) -> np.ndarray:  # (n, 2)
         index = np.arange(self._next, self._next + n, dtype=np.uint64)
         self._next += n
-        fixed = np.broadcast_to(self._stream, index.shape)
-        words = philox(
-            index & LOW_WORD,
-            index >> SHIFT,
-            fixed,
-            np.zeros_like(index),
-            np.broadcast_to(self._seed & LOW_WORD, index.shape),
-            np.broadcast_to(self._seed >> SHIFT, index.shape),
-        )
-        return np.stack((to_unit(words[0], words[1]), to_unit(words[2], words[3])), axis=1)
+        return uniform_pairs(self._seed, self._stream, index)
 
     def uniform(self, shape: tuple[int, ...] = (), low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """Float64 of `shape`, uniform in the open interval (low, high)."""

@@ -22,6 +22,10 @@ class TorchEngine:
             return "it runs rules, not Python policies"
         if options.threads is not None:
             return "threads are not its own; leave them out, or choose the cpu engine"
+        network = lives[0].network
+        populations = network.populations if isinstance(network, SpikingNetwork) else ()
+        if options.gradients and any(population.neuron.hazard_hz is not None for population in populations):
+            return "no gradients through random spikes; choose neurons with a threshold, or detach θ"
         return check_device(options.device)
 
     def run(

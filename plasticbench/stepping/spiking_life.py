@@ -58,7 +58,7 @@ class SteppedLife(Lifetime):
                 for event, changes in structure.event_items
             )
             states_only = replace(structure, event_items=items)
-            found.append(compiled_events(states_only, tuple(sorted(post.neuron.readable)), dtype, index, False))
+            found.append(compiled_events(states_only, tuple(sorted(post.neuron.reads)), dtype, index, False))
         on_pre, on_post = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
         return Events(on_pre, on_post, self.events.frame), found
 
@@ -154,7 +154,7 @@ class SteppedLife(Lifetime):
         self._add_synaptic(seen, k, structure, n, room)
         states = state_views(network, self.neurons, network.index(pathway.post))
         neuron = network.populations[network.index(pathway.post)].neuron
-        for name, state in neuron.readable.items():
+        for name, state in neuron.reads.items():
             seen[name] = gather(states[state].astype(np.float64), post, room)
         if self.life.modulator is not None:
             seen["modulator"] = np.full(room, float(self.delivers))

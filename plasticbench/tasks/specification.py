@@ -36,6 +36,8 @@ def declared(value: Any) -> Any:
         return {"shape": list(value.shape), "kind": value.dtype.kind}
     if isinstance(value, NeuronModel):
         equations = {name: declared(getattr(value, name)) for name in ("state", "updates", "threshold", "at_spike")}
+        if value.hazard_hz is not None:
+            equations["hazard_hz"] = value.hazard_hz
         return {"model": type(value).__name__, "constants": declared(value.constants), **equations}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: declared(getattr(value, f.name)) for f in dataclasses.fields(value)}

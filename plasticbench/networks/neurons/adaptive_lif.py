@@ -73,5 +73,5 @@ class AdaptiveLIF(NeuronModel):
         "v": "v_rest", "excess": "threshold_jump_v", "g_adaptation": "g_adaptation + adaptation_jump"
     }  # fmt: skip
     receptors: ClassVar = {"exc": "g_exc", "inh": "g_inh"}
-    readable: ClassVar = {"u": "v", "v": "v_trace", "c_exc": "c_exc", "c_inh": "c_inh"}
+    readable: ClassVar = {"v": "v_trace", "c_exc": "c_exc", "c_inh": "c_inh"}
     decaying: ClassVar = ("g_exc", "g_inh", "g_nmda", "excess", "g_adaptation", "v_trace", "c_exc", "c_inh")

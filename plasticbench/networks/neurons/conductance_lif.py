@@ -40,6 +40,5 @@ class ConductanceLIF(NeuronModel):
     at_spike: ClassVar = {"v": "v_rest"}
     refractory: ClassVar = "refractory_s"
     receptors: ClassVar = {"exc": "g_exc", "inh": "g_inh"}
-    readable: ClassVar = {"u": "v"}
     decaying: ClassVar = ("g_exc", "g_inh")
     may_be_zero: ClassVar = ("refractory_s",)

@@ -54,5 +54,4 @@ class MovingThresholdLIF(NeuronModel):
     threshold: ClassVar = "v_threshold + excess"
     at_spike: ClassVar = {"v": "v_rest", "excess": "threshold_jump_v"}
     receptors: ClassVar = {"exc": "g_exc", "inh": "g_inh"}
-    readable: ClassVar = {"u": "v"}
     decaying: ClassVar = ("g_exc", "g_inh", "g_nmda", "excess")

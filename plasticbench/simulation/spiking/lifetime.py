@@ -70,7 +70,7 @@ class Lifetime:
         self._kept: list[np.ndarray] = []  # what only addresses refer to
         for k, (pathway, structure) in enumerate(zip(network.plastic_pathways, self.structure.pathways, strict=True)):
             post = network.populations[network.index(pathway.post)]
-            readable = tuple(sorted(post.neuron.readable))
+            readable = tuple(sorted(post.neuron.reads))
             places = self._places(k, pathway, structure, readable)
             self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
             found.append(compiled_events(structure, readable, dtype, index))
@@ -97,7 +97,7 @@ class Lifetime:
             "gain": plastic.gain[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
             "source": wiring.column_source, "m": m,
-            **{f"neuron {name}": states[neuron.readable[name]] for name in readable},
+            **{f"neuron {name}": states[neuron.reads[name]] for name in readable},
         }  # fmt: skip
         for x, item in enumerate(filters_of(structure), plastic.own[k]):
             arrays[f"value {item.name}"] = plastic.value[plastic.first[x] :]

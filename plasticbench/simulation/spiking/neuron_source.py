@@ -2,7 +2,7 @@
 
 A step is a function with a C interface, `step(t, seed, n, frame)`: it advances n neurons and returns the number of
 spikes, or NOT_A_NUMBER. `frame` is a table of addresses: constants, first step at which a refractory neuron integrates
-again, the spikes' indices (out), then each state.
+again, the spikes' indices (out), then each state; its last word is the number of the stream of random spikes.
 
 Arithmetic keeps IEEE order (no contraction, no reassociation), so two machines give the same spikes. Loops over the
 population have no branch, so they vectorise; neurons are looked at for a spike in blocks, since few have one.
@@ -10,20 +10,21 @@ population have no branch, so they vectorise; neurons are looked at for a spike 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from plasticbench.language.emission import Dialect, dialect, emit_values
-from plasticbench.language.program import Expression
+from plasticbench.language.program import Program
 from plasticbench.networks.neurons import NeuronModel
+from plasticbench.networks.neurons.model import HAZARD_STATE
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
 NOT_A_NUMBER = -1
-_TINY = 1e-30  # decaying states below it are set to 0 now and then: denormal numbers are slow
-_FLUSH_EVERY = 256  # steps
+TINY = 1e-30  # decaying states below it are set to 0 now and then: denormal numbers are slow
+FLUSH_EVERY = 256  # steps
 _BLOCKS = (128, 8)  # neurons looked at together for a spike
 _INDENT = "    "
 
@@ -51,18 +52,21 @@ def step_source(model: NeuronModel, scalar: str, index: str) -> str:
     states, constants = tuple(model.state), model.equations.used_constants(model)
     kind = BY_KIND[scalar]
     head = [
-        "frame = i8(_frame)",
-        f"_c, _ready, _spikes = {kind}(frame[0]), i4(frame[1]), {BY_KIND[index]}(frame[2])",
-        *(f"s_{name} = {kind}(frame[{3 + k}])" for k, name in enumerate(states)),
-        *(f"{name} = _c[{k}]" for k, name in enumerate(constants)),
+        "_table = i8(_frame)",
+        f"_c, _ready, _spikes = {kind}(_table[0]), i4(_table[1]), {BY_KIND[index]}(_table[2])",
+        *(f"s_{name} = {kind}(_table[{3 + k}])" for k, name in enumerate(states)),
+        *(f"c_{name} = _c[{k}]" for k, name in enumerate(constants)),
         "_now = np.int32(_t)",
         f"_again = np.int32(_now + np.int32(_c[{len(constants)}]) + 1)",
     ]
-    lines = [*head, *_update_loop(model, target), *_flush_loop(model, target), *_spike_loops(model, target)]
+    lines = [*head, *_update_loop(model, target), *_flush_loop(model, target)]
+    lines += _spike_loops(model, target) if model.hazard_hz is None else _random_spikes(model, target)
     return (
         "import math\n\nimport numpy as np\n\n"
         "from plasticbench.simulation.compile import c_callable\n"
-        f"from plasticbench.simulation.pointers import {', '.join(sorted({'i4', 'i8', kind, BY_KIND[index]}))}\n\n\n"
+        f"from plasticbench.simulation.pointers import {', '.join(sorted({'i4', 'i8', kind, BY_KIND[index]}))}\n"
+        + ("" if model.hazard_hz is None else "from plasticbench.simulation.spiking.random_spikes import draw_at\n")
+        + "\n\n"
         '@c_callable("int64(int64, int64, int64, int64)")\n'
         "def step(_t, _seed, _n, _frame):\n" + "".join(f"{_INDENT}{line}\n" for line in lines)
     )
@@ -72,49 +76,55 @@ def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
     return [_INDENT * depth + line for line in lines]
 
 
-def assign(expression: Expression, name: str, known: tuple[str, ...], target: Dialect) -> list[str]:
-    """Lines that give `name` the expression's value."""
-    body, values = emit_values(expression.program.lowered, {}, known, target)
+def local_names(model: NeuronModel) -> dict[str, str]:
+    """Name in a model's equations -> local variable of generated code; the prefixes keep it clear of all others."""
+    constants = model.equations.used_constants(model)
+    values = (*model.state, *(name for name, _ in model.equations.updates))
+    return {name: f"c_{name}" for name in constants} | {name: f"x_{name}" for name in values}
+
+
+def assign(program: Program, name: str, local: Mapping[str, str], target: Dialect) -> list[str]:
+    """Lines that give the local variable `name` the program's value; its names stand for `local` ones."""
+    body, values = emit_values(program.renamed(local).lowered, {}, tuple(local.values()), target)
     return [*body, target.assign(name, values[-1])]
 
 
 def _update_loop(model: NeuronModel, target: Dialect) -> list[str]:
-    equations, states = model.equations, tuple(model.state)
-    known = (*equations.used_constants(model), *states)
-    body = [f"{name} = s_{name}[_i]" for name in states]
+    equations, local = model.equations, local_names(model)
+    body = [f"x_{name} = s_{name}[_i]" for name in model.state]
     for name, expression in equations.updates:
-        body += assign(expression, name, known, target)
-        known = (*known, name)
-    changed = [name for name in states if name in dict(equations.updates)]
+        body += assign(expression.program, f"x_{name}", local, target)
+    changed = [name for name in model.state if name in dict(equations.updates)]
     if equations.held is not None:
-        body += assign(equations.held, "_held", known, target)
-        body.append("v = v if _ready[_i] <= _now else _held")
-    body += [f"s_{name}[_i] = {name}" for name in changed]
+        body += assign(equations.held.program, "_held", local, target)
+        body.append("x_v = x_v if _ready[_i] <= _now else _held")
+    body += [f"s_{name}[_i] = x_{name}" for name in changed]
     return ["for _i in range(_n):", *_indented(body)]
 
 
 def _flush_loop(model: NeuronModel, target: Dialect) -> list[str]:
     if not model.decaying:
         return []
-    tiny, zero = target.literal(_TINY), target.literal(0.0)
-    lines = [f"if _t & {_FLUSH_EVERY - 1} == 0:"]
+    tiny, zero = target.literal(TINY), target.literal(0.0)
+    lines = [f"if _t & {FLUSH_EVERY - 1} == 0:"]
     for name in model.decaying:
         lines += [
             f"{_INDENT}for _i in range(_n):",
-            f"{_INDENT * 2}s_{name}[_i] = s_{name}[_i] if abs(s_{name}[_i]) > {tiny} else {zero}",
+            f"{_INDENT * 2}s_{name}[_i] = s_{name}[_i] if not abs(s_{name}[_i]) <= {tiny} else {zero}",
         ]
     return lines
 
 
 def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
     """Find and reset the neurons above their threshold, the blocks without one left out."""
-    equations = model.equations
-    constants = equations.used_constants(model)
-    read = sorted(equations.threshold.program.names & set(model.state))
+    equations, local = model.equations, local_names(model)
+    assert equations.threshold is not None
+    program = equations.threshold.program
+    read = sorted(program.names & set(model.state))
 
     def threshold(place: str) -> list[str]:
-        loads = [f"{name} = s_{name}[{place}]" for name in read]
-        return [*loads, *assign(equations.threshold, "_threshold", (*constants, *read), target)]
+        loads = [f"x_{name} = s_{name}[{place}]" for name in read]
+        return [*loads, *assign(program, "_threshold", local, target)]
 
     reset = [*threshold("_i"), "if not s_v[_i] <= _threshold:", *_indented(_reset(model, target))]
     lines, start = ["_found = 0", "_from = 0"], "_from"
@@ -133,14 +143,28 @@ def _spike_loops(model: NeuronModel, target: Dialect) -> list[str]:
     return [*lines, "for _i in range(_from, _n):", *_indented(reset), "return _found"]
 
 
+def _random_spikes(model: NeuronModel, target: Dialect) -> list[str]:
+    """Draw for every neuron, and reset those that spike."""
+    equations, local = model.equations, local_names(model)
+    assert equations.hazard_hz is not None
+    program = equations.hazard_hz.program
+    spikes = "not np.float64(_hazard) * np.float64(c_dt_s) <= -math.log(draw_at(_seed, _stream, _t, _i))"
+    free = "_ready[_i] <= _now and " if equations.held is not None else ""
+    body = [f"x_{name} = s_{name}[_i]" for name in sorted(program.names & set(model.state))]
+    body += [*assign(program, "_hazard", local, target), f"s_{HAZARD_STATE}[_i] = _hazard"]
+    body += ["if s_v[_i] != s_v[_i]:", f"{_INDENT}return {NOT_A_NUMBER}"]
+    body += [f"if {free}{spikes}:", *_indented(_reset(model, target))]
+    stream = f"_stream = _table[{3 + len(model.state)}]"
+    return [stream, "_found = 0", "for _i in range(_n):", *_indented(body), "return _found"]
+
+
 def _reset(model: NeuronModel, target: Dialect) -> list[str]:
-    equations = model.equations
-    known = (*equations.used_constants(model), *model.state)
+    equations, local = model.equations, local_names(model)
     loads = sorted(frozenset().union(*(e.program.names for e in equations.at_spike.values())) & set(model.state))
     body = ["if s_v[_i] != s_v[_i]:", f"{_INDENT}return {NOT_A_NUMBER}"]
-    body += [f"{name} = s_{name}[_i]" for name in loads]
+    body += [f"x_{name} = s_{name}[_i]" for name in loads]
     for k, expression in enumerate(equations.at_spike.values()):
-        body += assign(expression, f"_new_{k}", known, target)
+        body += assign(expression.program, f"_new_{k}", local, target)
     body += [f"s_{name}[_i] = _new_{k}" for k, name in enumerate(equations.at_spike)]
     if equations.held is not None:
         body.append("_ready[_i] = _again")

@@ -9,6 +9,7 @@ import numpy as np
 
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.simulation.spiking.neuron_source import constants_of, population_step
+from plasticbench.simulation.spiking.random_spikes import spike_stream
 from plasticbench.simulation.spiking.state import Ring, index_type
 
 
@@ -65,7 +66,8 @@ def population_steps(network: SpikingNetwork, state: NeuronState, ring: Ring) ->
         constants.append(constants_of(population.neuron, network.dt_s, dtype))
         own = [constants[-1], state.ready[first:], ring.out[ring.first[q] :]]
         own += list(state_views(network, state, q).values())
-        frames.append(np.array([array.ctypes.data for array in own], np.int64))
+        stream = spike_stream(population.name)
+        frames.append(np.array([*(array.ctypes.data for array in own), stream], np.int64))
         addresses.append(population_step(population.neuron, dtype, index))
         first += population.size
     return PopulationSteps(addresses, frames, constants)

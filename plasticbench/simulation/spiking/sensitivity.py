@@ -56,6 +56,8 @@ def unsupported(lives: Sequence[Life], structure: Structure) -> str | None:
     sources = {source.name for source in network.sources}
     if any(p.pre not in sources for p in network.pathways):
         return "no gradients where neurons drive neurons; choose torch, or detach θ"
+    if any(population.neuron.hazard_hz is not None for population in network.populations):
+        return "no gradients through random spikes; choose neurons with a threshold, or detach θ"
     if any(life.modulator is not None or life.resets for life in lives):
         return "no gradients through a modulator or resets; choose torch, or detach θ"
     for pathway in structure.pathways:

@@ -21,7 +21,7 @@ from plasticbench.networks.neurons import NeuronModel
 from plasticbench.rules import PathwayStructure
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
-from plasticbench.simulation.spiking.neuron_source import NOT_A_NUMBER
+from plasticbench.simulation.spiking.neuron_source import NOT_A_NUMBER, local_names
 from plasticbench.simulation.spiking.torch_neurons import SLOPE_PER_V
 
 _TARGET = dialect("numba", "float64")
@@ -58,13 +58,14 @@ def tangent_step_source(model: NeuronModel, index: str) -> str:
     """The source of a module with a model's compiled step and its tangents."""
     states, constants = tuple(model.state), model.equations.used_constants(model)
     n = len(states)
-    body = ["frame = i8(_frame)", f"_c, _ready, _spikes = f8(frame[0]), i4(frame[1]), {BY_KIND[index]}(frame[2])"]
-    body += [f"s_{name} = f8(frame[{3 + k}])" for k, name in enumerate(states)]
-    body += [f"t_{name} = f8(frame[{3 + n + k}])" for k, name in enumerate(states)]
-    body += [f"t_spike = f8(frame[{3 + 2 * n}])", *(f"{name} = _c[{k}]" for k, name in enumerate(constants))]
+    body = ["_table = i8(_frame)", f"_c, _ready, _spikes = f8(_table[0]), i4(_table[1]), {BY_KIND[index]}(_table[2])"]
+    body += [f"s_{name} = f8(_table[{3 + k}])" for k, name in enumerate(states)]
+    body += [f"t_{name} = f8(_table[{3 + n + k}])" for k, name in enumerate(states)]
+    body += [f"_spike_tangents = f8(_table[{3 + 2 * n}])"]
+    body += [f"c_{name} = _c[{k}]" for k, name in enumerate(constants)]
     body += [f"_again = np.int32(_t + np.int64(_c[{len(constants)}]) + 1)", "_found = 0", "for _i in range(_n):"]
     values, tangents = _neuron(model)
-    body += _indent([*(f"{name} = s_{name}[_i]" for name in states), *values, "for _q in range(_nq):"])
+    body += _indent([*(f"x_{name} = s_{name}[_i]" for name in states), *values, "for _q in range(_nq):"])
     body += _indent([*(f"d_{name} = t_{name}[_i * _nq + _q]" for name in states), *tangents], 2)
     body += _indent(_stored(model), 1)
     kinds = {"f8", "i4", "i8", BY_KIND[index]}
@@ -73,49 +74,50 @@ def tangent_step_source(model: NeuronModel, index: str) -> str:
 
 def _neuron(model: NeuronModel) -> tuple[list[str], list[str]]:
     """Lines that compute a neuron's values and partial derivatives, and those for one direction's tangents."""
-    equations, states = model.equations, tuple(model.state)
-    constants = equations.used_constants(model)
-    known, varying = [*constants, *states], list(states)
+    equations, local = model.equations, local_names(model)
+    known, varying = tuple(local.values()), list(model.state)
     values: list[str] = []
     tangents: list[str] = []
 
-    def differentiate(place: str, program: Program, name: str) -> None:
-        """`name` = value, and a sum of partials times tangents to `d_<name>`."""
-        body, value, partials = emit_partials(program, {}, known, _TARGET)
+    def differentiate(place: str, program: Program, name: str, tangent: str) -> None:
+        """`name` = value, and `tangent` = a sum of partials times tangents."""
+        body, value, partials = emit_partials(program.renamed(local), {}, known, _TARGET)
         values.extend([*body, f"_value = {value}"])
         terms = []
         for dependence in varying:
-            if dependence in partials:
-                values.append(f"_p_{place}_{dependence} = {partials[dependence]}")
+            partial = partials.get(local[dependence])
+            if partial is not None:
+                values.append(f"_p_{place}_{dependence} = {partial}")
                 terms.append(f"_p_{place}_{dependence} * d_{dependence}")
         values.append(f"{name} = _value")
-        tangents.append(f"d_{name} = {' + '.join(terms) or '0.0'}")
+        tangents.append(f"{tangent} = {' + '.join(terms) or '0.0'}")
 
     for k, (name, expression) in enumerate(equations.updates):
-        differentiate(str(k), expression.program, name)
+        differentiate(str(k), expression.program, f"x_{name}", f"d_{name}")
         if name not in varying:
-            known.append(name)
             varying.append(name)
     if equations.held is not None:
-        body, held = emit_values(equations.held.program.lowered, {}, known, _TARGET)
-        values += ["_is_held = _ready[_i] > _t", *body, f"v = {held[-1]} if _is_held else v"]
+        body, held = emit_values(equations.held.program.renamed(local).lowered, {}, known, _TARGET)
+        values += ["_is_held = _ready[_i] > _t", *body, f"x_v = {held[-1]} if _is_held else x_v"]
         tangents.append("d_v = 0.0 if _is_held else d_v")
-    values += ["if v != v:", f"{_INDENT}return {NOT_A_NUMBER}"]
-    differentiate("threshold", equations.threshold.program, "_threshold")
-    values += ["_fired = v > _threshold", f"_surrogate = 1.0 / (1.0 + {SLOPE_PER_V!r} * abs(v - _threshold)) ** 2"]
-    tangents.append("t_spike[_i * _nq + _q] = (d_v - d__threshold) * _surrogate")
+    values += ["if x_v != x_v:", f"{_INDENT}return {NOT_A_NUMBER}"]
+    assert equations.threshold is not None
+    differentiate("threshold", equations.threshold.program, "_threshold", "_threshold_tangent")
+    values += ["_fired = not x_v <= _threshold"]
+    values += [f"_surrogate = 1.0 / (1.0 + {SLOPE_PER_V!r} * abs(x_v - _threshold)) ** 2"]
+    tangents.append("_spike_tangents[_i * _nq + _q] = (d_v - _threshold_tangent) * _surrogate")
     for k, (name, expression) in enumerate(equations.at_spike.items()):
-        differentiate(f"reset{k}", expression.program, f"_reset_{name}")
-        tangents.append(f"d__reset_{name} = d__reset_{name} if _fired else d_{name}")
-    after = {name: f"d__reset_{name}" if name in equations.at_spike else f"d_{name}" for name in states}
-    tangents += [f"t_{name}[_i * _nq + _q] = {after[name]}" for name in states]
+        differentiate(f"reset{k}", expression.program, f"r_{name}", f"dr_{name}")
+        tangents.append(f"dr_{name} = dr_{name} if _fired else d_{name}")
+    after = {name: f"dr_{name}" if name in equations.at_spike else f"d_{name}" for name in model.state}
+    tangents += [f"t_{name}[_i * _nq + _q] = {after[name]}" for name in model.state]
     return values, tangents
 
 
 def _stored(model: NeuronModel) -> list[str]:
     resets = model.equations.at_spike
     lines = [
-        f"s_{name}[_i] = _reset_{name} if _fired else {name}" if name in resets else f"s_{name}[_i] = {name}"
+        f"s_{name}[_i] = r_{name} if _fired else x_{name}" if name in resets else f"s_{name}[_i] = x_{name}"
         for name in model.state
     ]
     held = ["_ready[_i] = _again"] if model.equations.held is not None else []
@@ -143,12 +145,7 @@ def _change_source(structure: PathwayStructure, event: str) -> str:
     change = structure.targets(event)["w"]
     program, columns = change.straight_line()
     read = read_by(structure)
-    renamed = Program(
-        tuple(
-            (op, f"v_{rest[0]}") if op == "name" and rest[0] in read else (op, *rest)
-            for op, *rest in program.instructions
-        )
-    )
+    renamed = program.renamed({name: f"v_{name}" for name in read})
     arguments = [f"v_{name}" for name in read]
     body, value, partials = emit_partials(renamed, columns, arguments, _TARGET)
     places = {argument: k for k, argument in enumerate(arguments)}

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.networks.life import Life
-from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.inputs import draw_steps, input_processes, input_state
+from plasticbench.simulation.spiking.random_spikes import draw_step
 from plasticbench.simulation.spiking.torch_neurons import TorchNeurons, step_neurons
 from plasticbench.simulation.spiking.torch_plasticity import TorchPathway
 from plasticbench.simulation.spiking.torch_records import TorchRecords
@@ -142,8 +143,9 @@ class TorchLives:
         """Group -> spikes (n_rules or 1, n_seeds, size)."""
         spikes = {}
         for q, population in enumerate(self.network.populations):
+            draws = self._draws(t, population) if population.neuron.hazard_hz is not None else None
             self.neurons[q], spikes[population.name] = step_neurons(
-                population.neuron, self.neurons[q], t, self.constants[q]
+                population.neuron, self.neurons[q], t, self.constants[q], draws
             )
         if t % _INPUT_STEPS == 0:
             self._drawn = [
@@ -158,6 +160,11 @@ class TorchLives:
                 np.add.at(dense[0, s], afferents[now][groups[now] == group], 1.0)
             spikes[source.name] = torch.from_numpy(dense).to(self.device, self.dtype)
         return spikes
+
+    def _draws(self, t: int, population: Population) -> Tensor:
+        """(n_seeds, size) float64: what decides about random spikes."""
+        rows = [draw_step(life.seed, population.name, t, population.size) for life in self.lives]
+        return torch.from_numpy(np.stack(rows)).to(self.device)
 
     def _transmit(self, t: int, pathway: SpikingPathway, spikes: dict[str, Tensor]) -> None:
         if len(self.past) > pathway.delay_steps:
@@ -183,7 +190,7 @@ class TorchLives:
 
     def _readable(self, q: int) -> dict[str, Tensor]:
         """What rules read of the neurons of a population, (n_rules, n_seeds, n_post, 1)."""
-        readable = self.network.populations[q].neuron.readable
+        readable = self.network.populations[q].neuron.reads
         return {name: self.neurons[q].values[state].unsqueeze(-1) for name, state in readable.items()}
 
     def _deliver(self, t: int) -> None:
