@@ -282,6 +282,12 @@ def _one_line(path: str | Path, *passed: type[OSError]) -> Iterator[None]:
         raise PlasticbenchError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
+def remove_cut_short(folder: Path) -> None:
+    """Remove what writes into this folder have left behind that a kill cut short."""
+    for unfinished in folder.glob(_TEMPORARY + "[0-9a-f]" * 16):
+        unfinished.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _temporary(folder: Path, content: bytes, mode: int | None = None) -> Iterator[Path]:
     """A hidden file with this content, on the disk; gone afterwards unless it was given a name."""

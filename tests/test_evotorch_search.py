@@ -39,6 +39,43 @@ def test_a_minimum_outside_the_bounds_is_sought_at_the_bound(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("start", [0.0, 0.005, 0.01, 0.99, 1.0])
+def test_a_search_that_starts_on_a_bound_leaves_it(algorithm, start):
+    best = 0.3 if start < 0.5 else 0.7  # as far from either bound
+    for seed in range(3):
+        ones, reached = torch.ones(2, dtype=torch.float64), []
+
+        def judge(thetas, reached=reached):
+            losses = ((thetas - best) ** 2).sum(1)
+            reached.append(float(losses.min()))
+            return losses
+
+        bounds = torch.stack([0 * ones, ones], 1)
+        search = Search(algorithm, 24, SearchSpace(start * ones, 0.1 * ones, bounds, ones.bool()), seed)
+        while min(reached, default=1.0) >= 1e-3 and len(reached) < 100:
+            search.generation(judge)
+        assert min(reached) < 1e-3, seed
+
+
+@pytest.mark.parametrize("start", [0.05, 0.1, 0.5, 0.93])
+def test_a_start_away_from_the_bounds_stays_where_it_is(start):
+    one = torch.ones(1, dtype=torch.float64)
+    searched = SearchSpace(start * one, 0.1 * one, torch.tensor([[0.0, 1.0]]).double(), one.bool())
+    slope = (searched.thetas(1e-6 * one[None], squashed=True) - searched.thetas(0 * one[None], squashed=True)) / 1e-6
+    assert searched.thetas(0 * one[None], squashed=True).item() == pytest.approx(start, abs=1e-12)
+    assert slope.item() == pytest.approx(0.1, rel=1e-4)
+
+
+def test_starts_on_and_off_a_bound_are_told_apart_by_coordinate():
+    ones = torch.ones(3, dtype=torch.float64)
+    start = torch.tensor([0.0, 0.4, 1.0], dtype=torch.float64)
+    searched = SearchSpace(start, 0.1 * ones, torch.stack([0 * ones, ones], 1), ones.bool())
+    at_start = searched.thetas(0 * ones[None], squashed=True)[0]
+    assert at_start.tolist() == pytest.approx([0.1, 0.4, 0.9])  # one first step inside, where it was on a bound
+    assert searched.thetas(0 * ones[None], squashed=False)[0].tolist() == start.tolist()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_search_repeats_from_its_values(algorithm):
     first, second = Search(algorithm, 8, space(), seed=5), Search(algorithm, 8, space(), seed=5)
     for _ in range(12):

@@ -1,7 +1,9 @@
 """Learners: budgets, seeds, resumption bit by bit, a learner of the user's own, and the rule that must be found."""
 
 import json
+import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -100,29 +102,47 @@ def test_repeat_reports_the_spread(tmp_path):
     assert len(set(summary["losses"])) == 2
 
 
-def test_a_run_killed_and_resumed_ends_with_the_same_bits(tmp_path):
-    """SIGKILL at whatever point it has reached, several times over."""
-    settings = {"task_id": TASK, "learner": "gradient", "budget": 16 * 14, "options": {"lifetimes": 16}}
+KILLED = {  # some twenty steps each
+    "gradient": {"budget": 16 * 20, "options": {"lifetimes": 16}},
+    "random-search": {"budget": 8 * 40 * 20, "options": {"population": 40}},
+    "evotorch": {"budget": 8 * 20 * 20 + 160, "options": {"population": 40, "lifetimes": 4}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [
+        ("gradient", 0),
+        ("random-search", 0),
+        ("evotorch", 0),
+        pytest.param("random-search", 2, marks=pytest.mark.slow),  # Ray takes its time to start
+        pytest.param("evotorch", 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_path, name, workers):
+    """SIGKILL. Every single write is died at in test_learning_runs.py."""
+    settings = {"task_id": TASK, "learner": name, **KILLED[name]}
     whole = learn(out=tmp_path / "whole", **settings)
+    n_steps = len(history(tmp_path / "whole"))
     code = textwrap.dedent(f"""
         from plasticbench.learning import learn
-        learn(out={str(tmp_path / "killed")!r}, resume=True, **{settings!r})
+        learn(out={str(tmp_path / "killed")!r}, resume=True, workers={workers}, **{settings!r})
     """)
-    kills = 0
-    while not (tmp_path / "killed" / "result.json").exists():
-        rows_before = _n_rows(tmp_path / "killed")
-        process = subprocess.Popen([sys.executable, "-c", code])
+    moments = sorted(random.Random(f"{name} {workers}").sample(range(1, n_steps - 2), 2 if workers else 1))
+    for moment in [*moments, math.inf]:
+        process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code])
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
-            if kills < 3 and _n_rows(tmp_path / "killed") >= rows_before + 2 + kills:
+            if _n_rows(tmp_path / "killed") >= moment:
                 os.kill(process.pid, signal.SIGKILL)
-                kills += 1
-            time.sleep(0.005)
-        assert process.wait() in (0, -signal.SIGKILL)
-    assert kills == 3
+                break
+            time.sleep(0.002)
+        assert process.wait() == (0 if moment == math.inf else -signal.SIGKILL)
     resumed = plasticbench.Result.load(tmp_path / "killed" / "result.json")
     assert resumed.rule == whole.rule
     assert resumed.losses == whole.losses
+    cost = ("lifetimes", "simulated_s")
+    assert [resumed.learned[name] for name in cost] == [whole.learned[name] for name in cost]
     assert history(tmp_path / "killed") == history(tmp_path / "whole")
 
 

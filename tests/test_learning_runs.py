@@ -97,7 +97,7 @@ def test_a_run_that_dies_again_and_again_is_the_whole_run(tmp_path, monkeypatch)
     learn(out=tmp_path / "whole", **settings)
     for _ in range(60):
         with monkeypatch.context() as context:
-            die_before(context, 5)  # a checkpoint or two further each time
+            die_before(context, 7)  # a few steps further each time
             try:
                 learn(out=tmp_path / "run", resume=True, **settings)
                 break

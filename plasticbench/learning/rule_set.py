@@ -12,7 +12,7 @@ import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation.result import frame
-from plasticbench.files import make_folder, write_bytes
+from plasticbench.files import make_folder, remove_cut_short, write_bytes
 from plasticbench.rules import Rule, load_rule
 
 FOLDER, TABLE = "rules", "rules.npz"
@@ -102,6 +102,8 @@ class RuleSet:
 def remove(folder: Path) -> None:
     """Take back what `save` wrote, and nothing else."""
     (folder / TABLE).unlink(missing_ok=True)
+    if (folder / FOLDER).is_dir():
+        remove_cut_short(folder / FOLDER)
     for file in (folder / FOLDER).glob("[0-9]" * 5 + ".*"):
         file.unlink()
     if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):

@@ -19,7 +19,7 @@ from typing import Any
 from plasticbench.drawing.curves import learning_curve
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation.result import Result
-from plasticbench.files import make_folder, read_json, write_bytes, write_text
+from plasticbench.files import make_folder, read_json, remove_cut_short, write_bytes, write_text
 from plasticbench.learning import checkpoints, rule_set
 from plasticbench.learning.history import History, line_of, read_history, whole_lines
 from plasticbench.learning.rule_set import TABLE, RuleSet
@@ -124,7 +124,7 @@ class RunDirectory:
         for name in _FILES if self._overwrite else _OF_THE_END:  # these: of an end within a smaller budget
             (self.path / name).unlink(missing_ok=True)
         rule_set.remove(self.path)
-        self._sweep()
+        remove_cut_short(self.path)
         if self._stored != self._settings:
             write_text(self.path / SETTINGS, json.dumps(self._settings, indent=1, allow_nan=False) + "\n")
         self._n_rows = self.checkpoint["history_rows"] if self.checkpoint else 0
@@ -157,14 +157,8 @@ class RunDirectory:
 
     def keep_result(self, result: Result) -> None:
         """Write the official evaluation of what was learned."""
-        self._sweep()
+        remove_cut_short(self.path)
         result.save(self.path / RESULT)
-
-    def _sweep(self) -> None:
-        """Remove what writes have left that a kill cut short."""
-        for name in _FILES:
-            for unfinished in self.path.glob(f".{name}.*"):
-                unfinished.unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
         try:
