@@ -246,7 +246,7 @@ def hardware() -> dict[str, Any]:
 def _processor() -> str:
     """The processor's name as its maker gives it, where the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
