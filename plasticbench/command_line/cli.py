@@ -34,6 +34,11 @@ def _positive(text: str) -> int:
     return value
 
 
+def _add_import(parser: argparse.ArgumentParser, destination: str) -> None:
+    help_text = "first import a module that registers tasks or families; repeatable"
+    parser.add_argument("--import", dest=destination, action="append", default=[], metavar="MODULE", help=help_text)
+
+
 def _learners() -> str:
     from plasticbench.command_line.commands import describe_learners
 
@@ -44,10 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
     """Every subcommand with its handler, `handler(arguments)`, as a name in `plasticbench.commands`."""
     parser = _Parser(prog="plasticbench", description="A benchmark of synaptic plasticity rules.")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
+    _add_import(parser, "imports")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, text: str) -> _Parser:
-        return commands.add_parser(name, help=text, description=text)
+        made = commands.add_parser(name, help=text, description=text)
+        _add_import(made, "more_imports")  # argparse would let it replace what stands before the command
+        return made
 
     p = command("quickstart", "learn a rule for the first principal component and place it on the board")
     p.add_argument("--out", metavar="DIR", default="quickstart", help="run folder (default: ./quickstart)")
@@ -129,6 +137,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         else:
             from plasticbench.command_line import commands
 
+            for module in (*parsed.imports, *parsed.more_imports):
+                commands.registry.import_module(module)
             getattr(commands, f"run_{parsed.command}")(parsed)
         return _EXIT_DONE
     except SystemExit as stop:  # the parser's: help, or bad input

@@ -16,14 +16,21 @@ from plasticbench.rules.families.mlp import MLP
 from plasticbench.rules.families.polynomial import Polynomial
 from plasticbench.rules.families.with_arrays import WithArrays
 
-_FAMILIES: Mapping[str, type[TemplateFamily]] = MappingProxyType(
-    {family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP)}
-)
+_FAMILIES: dict[str, type[TemplateFamily]] = {
+    family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP)
+}
 
 
 def families() -> Mapping[str, type[TemplateFamily]]:
     """All families by name."""
-    return _FAMILIES
+    return MappingProxyType(_FAMILIES)
+
+
+def register_family(family: type[TemplateFamily]) -> type[TemplateFamily]:
+    """Make a family of one's own known by its `name`; usable as a class decorator. RuleError if the name is taken."""
+    if _FAMILIES.setdefault(family.name, family) is not family:
+        raise RuleError(f"family {family.name!r} is registered already; choose another name")
+    return family
 
 
 def make_family(name: str, pathways: Sequence[str], **options: Any) -> Family:
@@ -53,4 +60,5 @@ __all__ = [
     "WithArrays",
     "families",
     "make_family",
+    "register_family",
 ]

@@ -4,7 +4,7 @@ import pytest
 
 import plasticbench
 from plasticbench.language.parse import MAX_NODES
-from plasticbench.leaderboard.null_attacks import EPSILON, attack, attacks
+from plasticbench.tasks.null_attacks import EPSILON, attack, attacks
 
 
 def _tasks():
