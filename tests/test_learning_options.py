@@ -149,9 +149,17 @@ def test_gradients_that_are_switched_off_are_an_error(tmp_path, switched_off):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_for_what_they_cannot_do_are_an_error(tmp_path):
-    with pytest.raises(PlasticbenchError, match="workers: the gradient is computed in this process"):
-        learn(TASK, "gradient", tmp_path / "run", budget=64, workers=2)
+@pytest.mark.parametrize(
+    ("learner", "settings", "message"),
+    [
+        ("gradient", {}, "workers: the gradient is computed in this process"),
+        ("random-search", {"engine": "torch"}, "workers: .* not engine 'torch'"),
+        ("random-search", {"device": "cuda"}, "workers: .* not device 'cuda'"),
+    ],
+)
+def test_workers_for_what_they_cannot_do_are_an_error(tmp_path, learner, settings, message):
+    with pytest.raises(PlasticbenchError, match=message):
+        learn(TASK, learner, tmp_path / "run", budget=300, workers=2, **settings)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
 """Where a problem's lifetimes run: in this process, or on Ray actors of this machine or of a cluster.
 
-A lifetime's bits depend on its rule and seed alone and the actors draw nothing, so that any number of workers gives the
-same losses. Ray: Moritz et al., OSDI 2018.
+On the cpu engine, which the actors run, a lifetime's bits depend on its rule and seed alone, and the actors draw
+nothing, so that any number of workers gives the same losses. Ray: Moritz et al., OSDI 2018.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Population = tuple[Family, Tensor] | Sequence[Rule | str]
 
 _PATIENCE_S = 10.0  # for a cluster's first answer
-_THREADED = ("auto", "cpu")  # engines that would take every core for an actor
 _PARTS_PER_WORKER = 4  # small enough that actors finish together: blown-up lifetimes are short
 
 
@@ -45,9 +44,24 @@ class Executor(Protocol):
         ...
 
 
-def make_executor(task: Task, workers: int = 0) -> Executor:
-    """This process's threads for 0 workers, else so many Ray actors."""
-    return RayActors(task, workers) if workers else InProcess(task)
+def make_executor(task: Task, workers: int = 0, engine: str = "auto", device: str | None = None) -> Executor:
+    """This process's threads for 0 workers, else so many Ray actors.
+
+    Raises PlasticbenchError for an engine or device that the actors do not have.
+    """
+    if not workers:
+        return InProcess(task)
+    _check_engine(engine, device)
+    return RayActors(task, workers)
+
+
+def _check_engine(engine: str, device: str | None) -> None:
+    for name, value, own in (("engine", engine, ("auto", "cpu")), ("device", device, (None, "cpu"))):
+        if value not in own:
+            raise PlasticbenchError(
+                f"workers: they run the cpu engine, whose bits do not depend on how a population is divided, "
+                f"not {name} {value!r}; leave the {name} or the workers out"
+            )
 
 
 class InProcess:
@@ -74,11 +88,11 @@ class _Simulator:
     def __init__(self, task: Task):
         self._task = task
 
-    def run(self, rules: Population, seeds: Sequence[int], engine: str, options: dict[str, Any]) -> Outcome:
+    def run(self, rules: Population, seeds: Sequence[int], options: dict[str, Any]) -> Outcome:
         import torch
 
         with torch.no_grad():
-            return self._task.run(rules, seeds, engine, **options)
+            return self._task.run(rules, seeds, "cpu", **options)
 
 
 class RayActors:
@@ -119,9 +133,10 @@ class RayActors:
             self._started_ray = False
 
     def __call__(self, rules: Population, seeds: Sequence[int], engine: str, **options: Any) -> Outcome:
-        """As `task.run`, without gradients."""
+        """As `task.run` on the cpu engine. Raises PlasticbenchError for another."""
+        _check_engine(engine, options.get("device"))
         self.start()
-        options["threads"] = 1 if engine in _THREADED else None
+        options |= {"threads": 1, "device": None}
         waiting = _parts(rules, self.workers * _PARTS_PER_WORKER)
         parts: list[tuple[list[int], Outcome]] = []
         running: dict[Any, tuple[list[int], Any]] = {}
@@ -129,7 +144,7 @@ class RayActors:
         while waiting or running:
             while waiting and idle:
                 (indices, part), actor = waiting.pop(0), idle.pop()
-                running[actor.run.remote(part, seeds, engine, options)] = (indices, actor)
+                running[actor.run.remote(part, seeds, options)] = (indices, actor)
             (done,), _ = self._ray.wait(list(running), num_returns=1)
             indices, actor = running.pop(done)
             parts.append((indices, self._result(done)))

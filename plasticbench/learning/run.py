@@ -91,7 +91,7 @@ def _search(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Rule, Cost]:  # fmt: skip
     """Let the learner search, and keep what it found. Returns the best rule and what it cost."""
-    with closing(make_executor(task, settings["workers"])) as executor:
+    with closing(make_executor(task, settings["workers"], settings["engine"], settings["device"])) as executor:
         problem = Problem(
             task, family, settings["budget"], settings["seed"], run, settings["engine"], settings["device"],
             executor=executor, progress=progress,
