@@ -280,5 +280,5 @@ def test_a_mean_of_undefined_metrics_is_printed_as_such(capsys):
 
     result = plasticbench.evaluate("oja", "OjaMini-v0", seeds=2)
     text = describe_result(dataclasses.replace(result, metrics={"a": (1.0, math.nan), "b": (math.nan, math.nan)}))
-    assert "a  1 (mean) of 1 lifetimes" in text
+    assert "a  1 (mean over 1 lifetimes)" in text
     assert "b  undefined" in text
