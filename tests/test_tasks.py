@@ -15,6 +15,7 @@ from plasticbench.rules import known_rules
 from plasticbench.stepping.env import PlasticityEnv
 from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.stepping.vector_env import PlasticityVectorEnv
+from plasticbench.tasks.check import check_task
 
 SEEDS = (0, 1, 2**40 + 7)
 
@@ -52,6 +53,11 @@ def test_metadata_is_complete(task_id):
     assert task.score(task.null_loss) == pytest.approx(0.0)
     assert task.score(task.reference_loss) == pytest.approx(1.0)
     assert len(task.spec_hash) == 64
+
+
+@pytest.mark.parametrize("task_id", [task_id for task_id in TASKS if "Mini" in task_id])
+def test_every_task_passes_the_check_that_authors_use(task_id):
+    check_task(plasticbench.task(task_id))
 
 
 @pytest.mark.parametrize("task_id", TASKS)

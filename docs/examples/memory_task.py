@@ -28,7 +28,7 @@ class Memory(SpikingTask):
     """
     ## Description
     Afferents on a sheet drive excitatory neurons through plastic receptive fields, and inhibitory ones. A stripe of the
-    sheet is shown again and again; then, with plasticity off, the same stripe and another one, in one order or the other.
+    sheet is shown for a while; then, with plasticity off, the same stripe and another one, in one order or the other.
 
     ## Observation and action
     The synapses of `input_e`: `w`, `w_max`, traces, spikes, and `v`, `c_exc`, `c_inh` of the neuron. The action is Δw.
@@ -63,15 +63,16 @@ class Memory(SpikingTask):
             shown = [first[name], *(self.pattern_hz if name == window else 0.0 for window in names), 0.0]
             rows = SIDE // 4
             processes.append(PoissonProcess(stripe * rows * SIDE, rows * SIDE, Schedule(steps, np.array(shown))))
+        fields = ReceptiveFields(SIDE, 4.0)
         network = SpikingNetwork(
             (Population("e", self.n_exc, AdaptiveLIF()), Population("i", self.n_inh, AdaptiveLIF())),
             (PoissonSource("input", SIDE * SIDE, tuple(processes)),),
             (
-                SpikingPathway("input_e", "input", "e", "exc", ReceptiveFields(SIDE, 4.0), conditions["w_init"], True, 1.0),
+                SpikingPathway("input_e", "input", "e", "exc", fields, conditions["w_init"], True, 1.0),
                 SpikingPathway("input_i", "input", "i", "exc", RandomConnections(0.3), 0.1),
                 SpikingPathway("ie", "i", "e", "inh", RandomConnections(0.5), 0.3),
             ),
-        )  # fmt: skip
+        )
         return Life(network, seed, train + 2 * test, (FAMILIAR, NOVEL, WEIGHTS), conditions, tuple(windows))
 
     def loss(self, recordings, lives):
