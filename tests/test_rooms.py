@@ -1,6 +1,7 @@
 """Who may import whom: the rooms of the house, walked from the source."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,16 @@ def test_rooms_do_not_import_each_other(room):
             assert name.removeprefix("plasticbench.").split(".")[0] not in others or not name.startswith(
                 "plasticbench."
             ), f"{room}/{path.name}: {name}"
+
+
+def test_every_package_goes_into_the_wheel():
+    listed = tomllib.loads((CORE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    found = {".".join(path.parent.relative_to(CORE.parent).parts) for path in CORE.rglob("__init__.py")}
+    for room in ("envs", "baselines", "leaderboard"):
+        found |= {
+            "plasticbench." + ".".join(path.parent.relative_to(CORE.parent).parts)
+            for path in (CORE.parent / room).rglob("__init__.py")
+        }
+    assert found == set(listed)
