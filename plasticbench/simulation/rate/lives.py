@@ -36,6 +36,11 @@ class RateLives:
         shown = [life.presentations for life in lives]
         if any(life.network != first.network for life in lives) or len({s.items.shape for s in shown}) > 1:  # type: ignore[union-attr]
             raise PlasticbenchError("lives: rate networks of one call must be the same, with items of one shape")
+        if len({_protocol(life) for life in lives}) > 1:
+            raise PlasticbenchError(
+                "lives: rate networks of one call must have the same phases, recordings and modulator; "
+                "its signals may differ"
+            )
         orders = [s.order for s in shown]  # type: ignore[union-attr]
         return cls(
             tuple(lives),
@@ -62,6 +67,12 @@ class RateLives:
     def n_presented(self) -> int:
         """Presentations in one step."""
         return self.inputs.shape[1] if self.order is None else 1
+
+
+def _protocol(life: Life) -> tuple:
+    """What the engines read of the first life alone."""
+    modulator = life.modulator and (life.modulator.steps, life.modulator.value, life.modulator.population)
+    return life.phases, life.recordings, modulator
 
 
 def with_slow_arrays(network: RateNetwork, rules: RuleBatch) -> RuleBatch:

@@ -169,7 +169,7 @@ class RateStepper:
         activity = self._y.mean(2)  # (n_rules, n_seeds, n_outputs)
         found = modulator.expression.program.evaluate(
             {
-                "signal": torch.tensor(signals).to(activity)[None, :, None],
+                "signal": torch.tensor(signals, dtype=torch.float64).to(activity)[None, :, None],
                 "total": activity.sum(-1, keepdim=True),
                 "activity": activity,
             }
