@@ -1,10 +1,15 @@
 """The entries that come with the package: valid, verified under their tasks' current versions, and ranked."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from plasticbench.leaderboard import open_board, validate_path
 from plasticbench.leaderboard.board import bundled_folder
 from plasticbench.leaderboard.standings import task_standings
+
+MIGRATION = Path(__file__).parents[2] / "docs" / "migration.md"
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +23,10 @@ def test_every_bundled_entry_is_valid(board):
     assert validate_path(bundled_folder()) == []
 
 
-def test_every_bundled_entry_has_a_verdict_under_the_current_task(board):
+def test_every_bundled_entry_has_a_verdict_under_the_current_task_or_is_known_to_wait_for_one(board):
     states = {e.name: e.state(board.catalogue.tasks[e.task_id].spec_hash) for e in board.entries}
-    assert {name: state for name, state in states.items() if state not in ("verified", "rejected")} == {}
+    without = {name for name, state in states.items() if state not in ("verified", "rejected")}
+    assert without == set(re.findall(r"`(\S+)` \|.*\| not yet verified anew \|", MIGRATION.read_text(encoding="utf-8")))
 
 
 def test_the_null_and_the_reference_rule_are_where_the_task_says(board):
