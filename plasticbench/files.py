@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -291,7 +290,7 @@ def remove_cut_short(folder: Path) -> None:
 @contextlib.contextmanager
 def _temporary(folder: Path, content: bytes, mode: int | None = None) -> Iterator[Path]:
     """A hidden file with this content, on the disk; gone afterwards unless it was given a name."""
-    path = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    path = folder / f"{_TEMPORARY}{os.urandom(8).hex()}"
     try:
         with open(path, "xb") as file:
             file.write(content)

@@ -93,6 +93,7 @@ def step_neurons(
     for name, expression in equations.at_spike.items():
         reset = _tensor(expression.program.evaluate(seen), seen["v"])
         values[name] = torch.where(fired, reset.expand_as(seen["v"]), seen[name])
+    values["v"] = torch.where(seen["v"].isnan(), seen["v"], values["v"])  # no spike mends it: the life has blown up
     again = t + 1 + constants["refractory_steps"].to(torch.int64)
     ready = torch.where(fired, again.expand_as(neurons.ready), neurons.ready)
     return TorchNeurons(values, ready if model.refractory else neurons.ready), spikes
