@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import ModuleType
 
-from plasticbench.language.emission import Dialect, emit_values
-from plasticbench.language.program import Program
+from plasticbench.language.emission import Dialect
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
+from plasticbench.simulation.change_source import change_lines
 from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
@@ -143,7 +143,7 @@ class _Writer:
     def _mean(self, change: Event, name: str) -> list[str]:
         """The mean over the items of a step, where the change differs between them."""
         if not change.variables & _OF_ITEMS:
-            return self._value(change, name)
+            return change_lines(change, name, self.sides, self.target)
         loads = []
         if "pre" in change.variables:
             loads.append("v_pre = s_pre[_j * _n + _s]")
@@ -153,7 +153,7 @@ class _Writer:
             loads.append("v_reconstruction = s_partial[_s]")
         return [
             "for _s in range(_n):",
-            *_indent([*loads, *self._value(change, "_d"), "s_scratch[_s] = _d"]),
+            *_indent([*loads, *change_lines(change, "_d", self.sides, self.target), "s_scratch[_s] = _d"]),
             *self._sum(name),
         ]
 
@@ -209,14 +209,3 @@ class _Writer:
     def _written(name: str, body: list[str]) -> str:
         lines = "".join(f"{_INDENT}{line}\n" for line in body)
         return f'\n\n@c_callable("void(int64, int64, int64, int64)")\ndef {name}(_t, _n, _lateral, _frame):\n{lines}'
-
-    def _value(self, change: Event, name: str) -> list[str]:
-        program, columns = change.straight_line()
-        renamed = Program(
-            tuple(
-                (kind, f"v_{rest[0]}") if kind == "name" and rest[0] in self.sides else (kind, *rest)
-                for kind, *rest in program.lowered.instructions
-            )
-        )
-        body, values = emit_values(renamed, columns, [f"v_{known}" for known in self.sides], self.target)
-        return [*body, f"{name} = {values[-1]}"]

@@ -17,10 +17,10 @@ from types import ModuleType
 
 import numpy as np
 
-from plasticbench.language.emission import Dialect, emit_values
-from plasticbench.language.program import Program
+from plasticbench.language.emission import Dialect
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
+from plasticbench.simulation.change_source import change_lines
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
@@ -222,7 +222,7 @@ class _Writer:
                 elapsed = f"np.float64(_t - since_{name}[_k])"
                 lines.append(f"v_{name} = state_{name}[_k] * math.exp(rate_{name} * {elapsed})")
         for name, change in changes.items():
-            lines += self._value(change, f"d_{name}")
+            lines += change_lines(change, f"d_{name}", self.sides, self.target)
         for name in changes:
             if name == "w":
                 lines += ["_new = v_w + d_w", "_new = _new if not _new < 0.0 else 0.0"]
@@ -235,7 +235,10 @@ class _Writer:
         """Changes of the states of a neuron at its own spike."""
         neuron, lines = "_j" if side == "pre" else "_i", self._loads(self._read(changes), side)
         for name, change in changes.items():
-            lines += [*self._value(change, f"d_{name}"), f"pending_{name}[{neuron}] += d_{name}"]
+            lines += [
+                *change_lines(change, f"d_{name}", self.sides, self.target),
+                f"pending_{name}[{neuron}] += d_{name}",
+            ]
         return lines
 
     def _all_neurons(self, changes: dict[str, Event], side: str) -> list[str]:
@@ -246,17 +249,6 @@ class _Writer:
         neuron, n_neurons = ("_j", "_n") if side == "pre" else ("_i", "_at")
         inner = self._loads(self._read(own) | set(own), side)
         for name, change in own.items():
-            inner += self._value(change, f"d_{name}")
+            inner += change_lines(change, f"d_{name}", self.sides, self.target)
         inner += [f"value_{name}[{neuron}] = (v_{name} + d_{name}) / unit_{name}" for name in own]
         return [f"for {neuron} in range({n_neurons}):", *(f"{_INDENT}{line}" for line in inner)]
-
-    def _value(self, change: Event, name: str) -> list[str]:
-        program, columns = change.straight_line()
-        renamed = Program(
-            tuple(
-                (kind, f"v_{rest[0]}") if kind == "name" and rest[0] in self.sides else (kind, *rest)
-                for kind, *rest in program.lowered.instructions
-            )
-        )
-        body, values = emit_values(renamed, columns, [f"v_{known}" for known in self.sides], self.target)
-        return [*body, f"{name} = {values[-1]}"]
