@@ -155,6 +155,7 @@ def _draw_map(figure: Figure, axes, rule: Rule, name: str) -> None:
     limit = float(np.nanmax(np.abs(found.change))) or 1.0
     extent = (-RATE_LIMIT, RATE_LIMIT, -RATE_LIMIT, RATE_LIMIT)
     image = axes.imshow(found.change, origin="lower", extent=extent, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axes.set_xlabel("pre")
+    own = rule.for_pathway(name)
+    axes.set_xlabel("pre, for long (traces have settled)" if own is not None and own.traces else "pre")
     axes.set_ylabel("post")
     figure.colorbar(image, ax=axes, shrink=0.85, label=f"Δw at w = {W_SHOWN:g}")
