@@ -56,7 +56,7 @@ class InhibitoryBalance(SpikingTask):
 
     ## Observation and action
     Pathway `ie`, (200,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike` (arrives now),
-    `post_spike`, `w_max` = 20, `m` = 0. One step is 0.1 ms; the action is Δw.
+    `post_spike`, `w_max` = 20. One step is 0.1 ms; the action is Δw.
 
     ## Conditions
     `w_init` U(0.05, 1), the initial weight of all inhibitory synapses; `input_gain` U(0.6, 1.4), a factor on the

@@ -88,7 +88,7 @@ class Oja(PrincipalComponentTask):
     and applies the mean of the rule's Δw; in `OjaOnline` one step presents one sample, drawn at random.
 
     ## Observation and action
-    Pathway `ff`: `pre` (n_presented, 1, n), `post` (n_presented, 1, 1), `w` (1, n), `m` = 0. The action is Δw.
+    Pathway `ff`: `pre` (n_presented, 1, n), `post` (n_presented, 1, 1), `w` (1, n). The action is Δw.
 
     ## Conditions
     `w_init`: the n initial weights, each 0.1·N(0, 1).

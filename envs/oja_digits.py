@@ -44,7 +44,7 @@ class OjaDigits(PrincipalComponentTask):
     step presents all of them and applies the mean of the rule's Δw.
 
     ## Observation and action
-    Pathway `ff`: `pre` (500, 1, 64), `post` (500, 1, 1), `w` (1, 64), `m` = 0. The action is Δw.
+    Pathway `ff`: `pre` (500, 1, 64), `post` (500, 1, 1), `w` (1, 64). The action is Δw.
 
     ## Conditions
     `w_init`: the 64 initial weights, each 0.1·N(0, 1).

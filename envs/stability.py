@@ -53,7 +53,7 @@ class Stability(SpikingTask):
 
     ## Observation and action
     The plastic pathway's synapses, (n_synapses,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`,
-    `pre_spike` (arrives now), `post_spike`, `w_max`, `m` = 0. One step is 0.1 ms; the action is Δw.
+    `pre_spike` (arrives now), `post_spike`, `w_max`. One step is 0.1 ms; the action is Δw.
 
     ## Conditions
     `input_rate_hz` U(1, 5); `w_init`, the initial weight of all plastic synapses; `w_max`, their upper bound;
