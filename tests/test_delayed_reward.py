@@ -1,6 +1,7 @@
 """Reward that comes later than what it is for: an eligibility rule of format @2, learned by gradient and by CMA-ES."""
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from plasticbench.networks.recordings import FinalWeights
 from plasticbench.rules import rule_from_json
 from plasticbench.rules.families import Coordinate, TemplateFamily
 from plasticbench.simulation.random import Stream
+from plasticbench.tasks import check
 from plasticbench.tasks.rate_task import RateTask
 
 WEIGHTS = FinalWeights("ff")
@@ -46,6 +48,7 @@ class DelayedReward(RateTask):
     """A stimulus, two steps of nothing, then how much it was worth: the weights are to become the stimuli's worths."""
 
     has_modulator = True
+    declares_lives = True  # its deliveries are part of the specification
 
     @property
     def network(self):
@@ -107,5 +110,15 @@ def test_an_eligibility_rule_is_learned(tmp_path, learner, engine, budget, optio
     assert losses["cpu"] < 0.5 * null_loss()
 
 
-def test_a_longer_delay_is_another_specification():
-    assert dataclasses.replace(TASK, n_steps=90).spec_hash != TASK.spec_hash
+def test_when_the_reward_comes_is_part_of_the_specification(monkeypatch):
+    before = dataclasses.replace(TASK).spec_hash
+    monkeypatch.setattr(sys.modules[__name__], "STEPS_A_TRIAL", 5)
+    assert dataclasses.replace(TASK).spec_hash != before
+
+
+def test_a_check_finds_a_modulator_that_is_not_told():
+    for changed, words in (("has_modulator", "has_modulator: False"), ("declares_lives", "leaves the modulator out")):
+        careless = type("Careless", (DelayedReward,), {changed: False})
+        task = careless(**{field.name: getattr(TASK, field.name) for field in dataclasses.fields(TASK)})
+        assert any(words in problem for problem in check._modulator(task))
+    assert list(check._modulator(TASK)) == []

@@ -122,6 +122,14 @@ def _conditions(task: Task) -> Iterator[str]:
         yield "conditions: a value that was drawn cannot be fixed by name; see the limits of its distribution"
 
 
+def _modulator(task: Task) -> Iterator[str]:
+    has_one = task.draw(_SEEDS[:1])[0].modulator is not None
+    if has_one != task.has_modulator:
+        yield f"has_modulator: {task.has_modulator}, but its lives have {'one' if has_one else 'none'}"
+    if has_one and not task.declares_lives:
+        yield "declares_lives: False leaves the modulator out of spec_hash; set it to True"
+
+
 def _specification(task: Task) -> Iterator[str]:
     if task.spec_hash != dataclasses.replace(task).spec_hash:
         yield "spec_hash: another for an equal task"
@@ -140,7 +148,7 @@ def _specification(task: Task) -> Iterator[str]:
 
 _TOLD = frozenset({"null_loss", "reference_loss", "blind_loss", "learning_rate"})  # they decide no lifetime's loss
 _CHECKS: tuple[Callable[[Task], Iterator[str]], ...] = (
-    _metadata, _seeds, _batches, _engines, _stepping, _metrics, _conditions, _specification,
+    _metadata, _seeds, _batches, _engines, _stepping, _metrics, _conditions, _modulator, _specification,
 )  # fmt: skip
 
 
