@@ -17,7 +17,6 @@ from typing import Any
 
 from .board import Board, open_board
 from .entry import RULE_FILE, Entry
-from .text_table import text_table
 from .verification import append_record
 
 CHECKED = 4  # official lifetimes of tasks whose lives take seconds; of others all
@@ -73,12 +72,6 @@ def _carry(entry: Entry, task: Any, board: Board) -> Carried:
         versions = {"versions": dict(measured.versions), "hardware": dict(measured.hardware)}
         append_record(entry.folder, {**last, "task_hash": task.spec_hash, "reason": reason[:2000], **versions})
     return carried
-
-
-def migration_table(carried: Sequence[Carried]) -> str:
-    """One line an entry, as text."""
-    rows = [(c.name, f"{c.n_checked} of {c.n_official}", str(c.n_equal), c.verdict) for c in carried]
-    return text_table(("entry", "lifetimes re-simulated", "equal to the bit", "verdict"), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

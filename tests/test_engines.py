@@ -1,13 +1,18 @@
 """Engines as a whole: which one runs, what its options mean, what a result says of it."""
 
 import dataclasses
+import sys
 import threading
+import types
 
 import pytest
 import torch
 
 import plasticbench
 from plasticbench.rules import PathwayRule, Rule, rule_from_json
+from plasticbench.simulation import engine
+from plasticbench.simulation.cpu import CPUEngine
+from plasticbench.simulation.engine import register_engine
 from plasticbench.simulation.rate import torch_engine
 from plasticbench.simulation.threads import one_torch_thread
 
@@ -163,3 +168,26 @@ def test_overlapping_calls_leave_the_number_of_torch_threads_as_it_was():
 
 def test_a_shortened_task_is_another_specification():
     assert dataclasses.replace(OJA, n_steps=39).spec_hash != OJA.spec_hash
+
+
+class CountingEngine(CPUEngine):
+    """An engine of somebody's own."""
+
+    name = "counting"
+    n_runs = 0
+
+    def run(self, *arguments):
+        CountingEngine.n_runs += 1
+        return super().run(*arguments)
+
+
+def test_an_engine_of_ones_own_is_found_by_its_name(monkeypatch):
+    monkeypatch.setattr(engine, "_ENGINES", dict(engine._ENGINES))
+    monkeypatch.setitem(sys.modules, "somebodys_engine", types.SimpleNamespace(CountingEngine=CountingEngine))
+    register_engine("counting", "somebodys_engine:CountingEngine")
+    outcome = OJA.run("oja", [0, 1], "counting")
+    assert outcome.engine == "counting"
+    assert CountingEngine.n_runs == 1
+    assert outcome.losses.equal(OJA.losses("oja", [0, 1], "cpu"))
+    with pytest.raises(plasticbench.PlasticbenchError, match="taken"):
+        register_engine("counting", "another:Engine")

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from plasticbench.command_line import spiking_bench as spiking_benchmark
+from plasticbench.command_line import interaction_bench, spiking_bench
 from plasticbench.tasks.registry import task as find_task
 
 N_RULES, N_SEEDS = 256, 20
@@ -15,7 +15,9 @@ N_RULES, N_SEEDS = 256, 20
 
 def measure(progress: Callable[[int, int], None] | None = None) -> list[dict[str, Any]]:
     """One row per measurement, each with a `summary` line; seconds are wall clock, compilation apart."""
-    measurements: list[Callable[[], list[dict[str, Any]]]] = [_rate, *spiking_benchmark.measurements()]
+    measurements: list[Callable[[], list[dict[str, Any]]]] = [
+        _rate, *spiking_bench.measurements(), *interaction_bench.measurements()
+    ]  # fmt: skip
     rows: list[dict[str, Any]] = []
     for i, run in enumerate(measurements):
         rows += run()
