@@ -33,7 +33,9 @@ def claim_problems(data: dict[str, Any], rule: Any, catalogue: Catalogue, submis
             yield Problem("rule.json", f"does not suit {task.id}: {error}")
     yield from _training_problems(data, task)
     if data["task_hash"] == task.spec_hash:
-        yield from _current_problems(data, task)
+        yield from _seed_problems(data, task)
+        if submission:  # an older entry's was reckoned from the marks of its day
+            yield from _score_problems(data, task)
     elif submission:
         yield Problem(
             "task_hash",
@@ -61,8 +63,7 @@ def _lifetime_problems(data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("score_interval", f"runs from {low!r} to {high!r}: the smaller number comes first")
 
 
-def _current_problems(data: dict[str, Any], task: Any) -> Iterator[Problem]:
-    """What follows from the task, where the entry is of the task's current hash."""
+def _seed_problems(data: dict[str, Any], task: Any) -> Iterator[Problem]:
     official = list(task.official_seeds)
     if len(data["seeds"]) != len(official):
         yield Problem("seeds", f"has {len(data['seeds'])} seeds; the official ones are {len(official)}")
@@ -72,6 +73,9 @@ def _current_problems(data: dict[str, Any], task: Any) -> Iterator[Problem]:
             row = wrong[0]
             more = f" ({len(wrong)} seeds differ)" if len(wrong) > 1 else ""
             yield Problem(f"seeds[{row}]", f"is {data['seeds'][row]}, the official seed is {official[row]}{more}")
+
+
+def _score_problems(data: dict[str, Any], task: Any) -> Iterator[Problem]:
     score = task.score(data["loss"])
     if not close(data["score"], score):
         yield Problem("score", f"is {data['score']!r}, but {task.id} gives {score!r} for a loss of {data['loss']!r}")

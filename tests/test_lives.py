@@ -222,3 +222,33 @@ def test_a_change_of_any_number_is_another_specification():
     fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task)}
     changed.append(Heavier(**fields))
     assert len({task.spec_hash, *(other.spec_hash for other in changed)}) == 6
+
+
+def test_a_change_of_a_neurons_equations_is_another_specification():
+    task = plasticbench.task("StabilityIEMini-v0")
+
+    def with_neuron(**declared):
+        model = type("ConductanceLIF", (ConductanceLIF,), declared)
+
+        class Other(type(task)):
+            def network(self, conditions):
+                network = super().network(conditions)
+                populations = tuple(dataclasses.replace(p, neuron=model()) for p in network.populations)
+                return dataclasses.replace(network, populations=populations)
+
+        return Other(**{f.name: getattr(task, f.name) for f in dataclasses.fields(task)}).spec_hash
+
+    hashes = [
+        with_neuron(),
+        with_neuron(derived={**ConductanceLIF.derived, **dict.fromkeys(list(ConductanceLIF.derived)[:1], "0.5")}),
+        with_neuron(held="v_threshold"),
+        with_neuron(refractory=None),
+        with_neuron(receptors={"exc": "g_inh", "inh": "g_exc"}),
+        with_neuron(decaying=()),
+    ]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_a_measured_mark_is_no_part_of_a_specification():
+    task = plasticbench.task("StabilityIEMini-v0")
+    assert dataclasses.replace(task, blind_loss=1.0, null_loss=2.0, reference_loss=0.1).spec_hash == task.spec_hash

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _PROTOCOL = ("n_steps", "recordings", "phases", "modulator", "resets", "targets", "presentations", "w_init")
-_DECIDING = ("life", "loss", "step_losses", "blow_up_loss")  # methods whose code decides a score
+_DECIDING = ("life", "loss", "step_losses", "blow_up_loss")  # methods whose code decides a loss
+_EQUATIONS = ("state", "derived", "updates", "threshold", "hazard_hz", "at_spike", "refractory", "held", "receptors",
+              "readable", "decaying")  # fmt: skip
 
 
 def declared(value: Any) -> Any:
@@ -35,9 +37,7 @@ def declared(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "kind": value.dtype.kind}
     if isinstance(value, NeuronModel):
-        equations = {name: declared(getattr(value, name)) for name in ("state", "updates", "threshold", "at_spike")}
-        if value.hazard_hz is not None:
-            equations["hazard_hz"] = value.hazard_hz
+        equations = {name: declared(getattr(value, name)) for name in _EQUATIONS}
         return {"model": type(value).__name__, "constants": declared(value.constants), **equations}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: declared(getattr(value, f.name)) for f in dataclasses.fields(value)}

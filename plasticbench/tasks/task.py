@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
+_NOT_LIVED = (  # fields that do not decide a loss
+    "title", "summary", "reference", "families",
+    "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale",
+)  # fmt: skip
 _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
 _BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
 
@@ -166,9 +170,12 @@ class Task(abc.ABC):
         return self.blow_up_loss(1.0), self.blow_up_loss(0.0)
 
     def specification(self) -> dict[str, Any]:
-        """Everything that decides a score, as JSON data: fields, network, protocol, recordings, loss, seeds."""
-        left_out = ("title", "summary", "reference", "families")
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
+        """Everything that decides a loss, as JSON data: fields, network, protocol, recordings, loss, seeds.
+
+        The marks that a score is reckoned from are left out: they are measured on such lifetimes, and an entry's
+        score is computed from its losses whenever it is shown.
+        """
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _NOT_LIVED}
         return {
             "evaluator_version": self.evaluator_version,
             "official_seeds": [self.official_seeds[0], self.n_official],
