@@ -42,6 +42,7 @@ def _environment() -> jinja2.Environment:
         "prose": prose,
         "rank": lambda rank: rank_text(rank).replace("-", "–"),
         "score": score_text,
+        "short_score": short_score_text,
         "value": lambda value, digits=4: f"{value:.{digits}g}".replace("-", "−"),
     }
     return environment
@@ -84,6 +85,13 @@ def score_text(value: float) -> str:
     else:
         text = f"{value:.3f}"
     return text.replace("-", "−")
+
+
+def short_score_text(value: float) -> str:
+    """Two digits, or the sign of a score too far away to matter."""
+    if abs(value) >= 10:
+        return "≫ 1" if value > 0 else "≪ 0"
+    return f"{value:z.2f}".replace("-", "−")
 
 
 def heat(score: float) -> int:

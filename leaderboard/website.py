@@ -16,6 +16,7 @@ from .rule_card import RuleOnBoard, rule_page
 from .standings import TaskStandings, task_standings
 from .task_page import task_page
 from .tracks import track_standings, tracks
+from .transfer_page import transfer_page
 
 _STATIC = ("style.css", "board.js")
 
@@ -53,6 +54,7 @@ def site_files(board: Board) -> dict[str, bytes]:
         "index.html": board_page(all_tracks, tables, len(rules), board.broken),
         "tasks.html": tasks_page(all_tracks, tables),
         "rules.html": rules_page(rules, leading),
+        "transfer.html": transfer_page(all_tracks, rules),
         "method.html": method_page(),
     }
     pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table, by_hash) for task_id, table in tables.items()}

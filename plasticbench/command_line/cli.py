@@ -77,6 +77,14 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="print the result as one JSON object")
     p.add_argument("--out", metavar="FILE", help="write the result, as `submit` takes it")
 
+    p = command("transfer", "every rule on every task that it suits: which work beyond what they were made for")
+    p.add_argument("rule", metavar="RULE", nargs="*", help="known rules or rule files (default: all known rules)")
+    p.add_argument("--task", action="append", metavar="ID", help="repeatable (default: all)")
+    p.add_argument("--track", metavar="T", help="only tasks of this track")
+    p.add_argument("--seeds", type=_positive, metavar="N", help="only the first N official seeds of each task")
+    p.add_argument("--json", action="store_true", help="print the cells and the answer as one JSON object")
+    p.add_argument("--out", required=True, metavar="DIR", help="folder; what lies there already is not measured again")
+
     p = command("learn", "let a learner find a rule")
     p.describe_more = _learners
     p.add_argument("--task", required=True, metavar="ID")

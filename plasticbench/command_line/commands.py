@@ -16,6 +16,7 @@ from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
+from plasticbench.evaluation.transfer import frozen_pathways
 from plasticbench.files import check_output, read_json, write_bytes
 from plasticbench.learning.options import describe_learner, options_of
 from plasticbench.rules import Rule, families, known_rules, load_rule
@@ -166,6 +167,9 @@ def describe_result(result: Result) -> str:
         f"  loss   {result.loss:.5g}   ({compared})",
         f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
     ]
+    frozen = frozen_pathways(result.rule, task) if isinstance(result.rule, Rule) else ()
+    if frozen:
+        lines.append(f"  frozen {', '.join(frozen)}   (plastic here, but the rule says nothing of it)")
     lines += [f"  {name}  {_mean(values)}" for name, values in result.metrics.items()]
     lines.append(
         f"  {result.simulated_s:.6g} simulated s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling"
@@ -180,6 +184,12 @@ def _mean(values: Sequence[float]) -> str:
         return "undefined"
     over = "" if len(defined) == len(values) else f" over {len(defined)} lifetimes"
     return f"{sum(defined) / len(defined):.5g} (mean{over})"
+
+
+def run_transfer(arguments: Namespace) -> None:
+    from plasticbench.command_line import transfer
+
+    transfer.run_transfer(arguments)
 
 
 def run_learn(arguments: Namespace) -> None:

@@ -339,3 +339,11 @@ def test_no_page_is_wider_than_a_phone(site):
             phone.open(path.as_uri())
             phone.run("document.documentElement.style.width = '360px'")
             assert phone.run("return document.body.scrollWidth") <= 360, path
+
+
+def test_the_transfer_page_has_a_cell_for_every_ranked_entry_and_says_what_works(site):
+    page = (site / "transfer.html").read_text()
+    assert "alpha on Small: " in page
+    assert "claimed on Small" not in page  # self-reported
+    assert re.search(r"\d of \d reference rules work on a task that they were not made for", page)
+    assert 'class="home" title="reference on Small' in page
