@@ -77,6 +77,14 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="print the result as one JSON object")
     p.add_argument("--out", metavar="FILE", help="write the result, as `submit` takes it")
 
+    p = command("compare", "two rules over the same lifetimes of a task: the paired difference and how sure it is")
+    p.add_argument("first", metavar="A", help="a known rule's name, a rule file or a result file")
+    p.add_argument("second", metavar="B", help="the same")
+    p.add_argument("--task", metavar="ID", help="needed where a rule has to be evaluated")
+    p.add_argument("--seeds", type=_positive, metavar="N", help="only the first N official seeds")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+
     p = command("transfer", "every rule on every task that it suits: which work beyond what they were made for")
     p.add_argument("rule", metavar="RULE", nargs="*", help="known rules or rule files (default: all known rules)")
     p.add_argument("--task", action="append", metavar="ID", help="repeatable (default: all)")

@@ -186,6 +186,12 @@ def _mean(values: Sequence[float]) -> str:
     return f"{sum(defined) / len(defined):.5g} (mean{over})"
 
 
+def run_compare(arguments: Namespace) -> None:
+    from plasticbench.command_line import compare
+
+    compare.run_compare(arguments)
+
+
 def run_transfer(arguments: Namespace) -> None:
     from plasticbench.command_line import transfer
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.comparison import Comparison, compare_results
 from plasticbench.evaluation.plain_data import nan_for_null, null_for_undefined
 from plasticbench.evaluation.statistics import mean_interval
 from plasticbench.files import read_json, write_text
@@ -82,6 +83,10 @@ class Result:
     def score_interval(self) -> tuple[float, float]:
         low, high = sorted(self.specification.score(loss) for loss in self.loss_interval)
         return low, high
+
+    def compare(self, other: Result) -> Comparison:
+        """The paired difference to another result of this task; PlasticbenchError where no lifetime is common."""
+        return compare_results(self, other)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `evaluate --json` prints and `submit` takes.
