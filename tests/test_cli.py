@@ -215,3 +215,16 @@ def test_the_module_runs_as_a_program():
     assert done.returncode == 0
     assert done.stdout.strip() == plasticbench.__version__
     assert done.stderr == ""
+
+
+def test_a_part_of_the_official_lifetimes_is_named_as_such_beside_null_and_reference_in_the_same(capsys):
+    code, out, _ = run(capsys, "evaluate", "sanger", "--task", "PrincipalComponentsMini-v0", "--seeds", "4")
+    assert code == 0
+    assert "4 of 64 lifetimes" in out
+    same = {
+        name: plasticbench.evaluate(name, "PrincipalComponentsMini-v0", seeds=4).loss
+        for name in ("null", "oja-anti-hebb")
+    }
+    assert "in the same lifetimes: " + ", ".join(f"{name} {loss:.5g}" for name, loss in same.items()) in out
+    assert "too few lifetimes for an interval" in out
+    assert "95 % interval" not in out

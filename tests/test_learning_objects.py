@@ -276,7 +276,7 @@ def test_a_run_that_found_undefined_metrics_is_saved_and_read(tmp_path):
 
 
 def test_a_mean_of_undefined_metrics_is_printed_as_such(capsys):
-    from plasticbench.command_line.commands import describe_result
+    from plasticbench.command_line.describe import describe_result
 
     result = plasticbench.evaluate("oja", "OjaMini-v0", seeds=2)
     text = describe_result(dataclasses.replace(result, metrics={"a": (1.0, math.nan), "b": (math.nan, math.nan)}))

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
-import statistics
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
-from plasticbench.evaluation.transfer import frozen_pathways
 from plasticbench.files import check_output, read_json, write_bytes
 from plasticbench.learning.options import describe_learner, options_of
 from plasticbench.rules import Rule, families, known_rules, load_rule
-from plasticbench.rules.equations import memories
 from plasticbench.tasks import registry
 
 
@@ -107,27 +103,6 @@ def _is_learner(name: str) -> bool:
     return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
 
 
-def describe_rule(rule: Rule) -> str:
-    """Name, citation, equations and parameters, as text."""
-    lines = [rule.name, f"  {rule.reference}" if rule.reference else "  (no reference)"]
-    for pathway, events in rule.equations().items():
-        where = "every plastic pathway" if pathway == "*" else f"pathway {pathway}"
-        lines.append(f"\n{where}")
-        lines += [_change_line(event, text) for event, text in events.items()] or ["  nothing changes"]
-        given = rule.pathways[pathway]
-        lines += [f"  {memory.name:<12} {memory.text}" for memory in memories(given)]
-        if given.parameters:
-            listed = ", ".join(f"{name} = {value:g}" for name, value in given.parameters.items())
-            lines.append(f"  with         {listed}")
-    return "\n".join(lines)
-
-
-def _change_line(key: str, text: str) -> str:
-    """`key` as `Rule.equations` gives it: an event, or "event: state"."""
-    event, _, state = key.partition(": ")
-    return f"  {event:<12} Δ{state or 'w'} = {text}"
-
-
 def run_evaluate(arguments: Namespace) -> None:
     conditions = None
     if arguments.conditions:
@@ -146,44 +121,21 @@ def run_evaluate(arguments: Namespace) -> None:
     if arguments.json:
         _print_json(result.to_json())
         return
-    print(describe_result(result))
+    print(describe_result(result, _same_lifetimes(result, arguments)))
     if arguments.out:
         print(f"result: {arguments.out}")
 
 
-def describe_result(result: Result) -> str:
-    """A few lines that a person reads."""
+def _same_lifetimes(result: Result, arguments: Namespace) -> list[Result]:
+    """Null and reference rule in the lifetimes of a result that are not the official ones, which have the marks."""
     task = result.specification
-    known = {
-        "null rule": task.null_loss,
-        "best uninformed rule": task.blind_loss,
-        task.reference_rule: task.reference_loss,
-    }
-    compared = ", ".join(f"{name} {loss:.5g}" for name, loss in known.items() if loss is not None)
-    n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
-    interval = "{:z.4f} to {:z.4f}".format(*result.score_interval)
-    lines = [
-        f"{result.rule.name} on {result.task}: {n} lifetimes, {blown} blew up ({result.engine} engine)",
-        f"  loss   {result.loss:.5g}   ({compared})",
-        f"  score  {result.score:z.4f}   95 % interval {interval}   (0 = null, 1 = {task.reference_rule})",
+    if result.official or not isinstance(result.rule, Rule):
+        return []
+    others = [rule for rule in ("null", task.reference_rule) if rule != result.rule.name]
+    return [
+        evaluation.evaluate(rule, task, result.seeds, result.conditions, arguments.engine, arguments.device)
+        for rule in others
     ]
-    frozen = frozen_pathways(result.rule, task) if isinstance(result.rule, Rule) else ()
-    if frozen:
-        lines.append(f"  frozen {', '.join(frozen)}   (plastic here, but the rule says nothing of it)")
-    lines += [f"  {name}  {_mean(values)}" for name, values in result.metrics.items()]
-    lines.append(
-        f"  {result.simulated_s:.6g} simulated s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling"
-    )
-    return "\n".join(lines)
-
-
-def _mean(values: Sequence[float]) -> str:
-    """Of a metric, over the lifetimes in which it is defined."""
-    defined = [value for value in values if math.isfinite(value)]
-    if not defined:
-        return "undefined"
-    over = "" if len(defined) == len(values) else f" over {len(defined)} lifetimes"
-    return f"{sum(defined) / len(defined):.5g} (mean{over})"
 
 
 def run_compare(arguments: Namespace) -> None:
@@ -220,18 +172,6 @@ def run_learn(arguments: Namespace) -> None:
     print(describe_rule(results[0].rule))
     print(f"\n{describe_result(results[0])}")
     print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
-
-
-def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:
-    """One line per run, and the spread of official losses over runs."""
-    lines = [
-        f"seed {seed}: loss {result.loss:.5g}, score {result.score:z.4f}, "
-        f"{result.learned['lifetimes']:,} lifetimes, {result.learned['seconds']:.0f} s"
-        for seed, result in zip(seeds, results, strict=True)
-    ]
-    losses = [result.loss for result in results]
-    spread = f"median {statistics.median(losses):.5g}, best {min(losses):.5g}, worst {max(losses):.5g}"
-    return "\n".join([*lines, f"official loss over {len(losses)} runs: {spread}"])
 
 
 def run_submit(arguments: Namespace) -> None:

@@ -20,7 +20,7 @@ from plasticbench.simulation.random import Stream
 if TYPE_CHECKING:
     from plasticbench.evaluation.result import Result
 
-_FEWEST = 5  # lifetimes below which no interval and no p mean anything
+FEWEST = 5  # lifetimes below which no interval and no p mean anything
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Comparison:
     def verdict(self) -> str:
         """Which is better, in one sentence."""
         if self.interval is None:
-            return f"{self.n_lifetimes} common lifetimes are too few to tell them apart; at least {_FEWEST} are needed."
+            return f"{self.n_lifetimes} common lifetimes are too few to tell them apart; at least {FEWEST} are needed."
         low, high = self.interval
         if high < 0:
             return f"{self.first} is better: the whole 95 % interval of the difference is below 0."
@@ -81,7 +81,7 @@ def compare_losses(names: tuple[str, str], task: str, losses: np.ndarray) -> Com
     """Of `losses` (2, n_lifetimes) on common lifetimes."""
     differences = losses[0] - losses[1]
     n = len(differences)
-    enough = n >= _FEWEST
+    enough = n >= FEWEST
     between = None
     if enough:
         low, high = interval(resampled_means(differences[None]), tail_probability(n))[0].tolist()
