@@ -10,6 +10,8 @@ from typing import Any
 
 from plasticbench.errors import RuleError
 from plasticbench.rules.families.base import Coordinate, Family, TemplateFamily
+from plasticbench.rules.families.codependent import Codependent
+from plasticbench.rules.families.codependent_neural import CodependentNeural
 from plasticbench.rules.families.doublet import Doublet
 from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
@@ -17,7 +19,7 @@ from plasticbench.rules.families.polynomial import Polynomial
 from plasticbench.rules.families.with_arrays import WithArrays
 
 _FAMILIES: dict[str, type[TemplateFamily]] = {
-    family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP)
+    family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP, Codependent, CodependentNeural)
 }
 
 
@@ -51,6 +53,8 @@ def make_family(name: str, pathways: Sequence[str], **options: Any) -> Family:
 
 __all__ = [
     "MLP",
+    "Codependent",
+    "CodependentNeural",
     "Coordinate",
     "Doublet",
     "Family",

@@ -38,7 +38,8 @@ class Coordinate:
     """One entry of θ, and the parameter of the template that it stands for.
 
     The parameter is `scale * θ`, or exp(θ) where `logarithmic`. `start` and `jitter` give a learner's start,
-    start + jitter N(0,1); `std` is the width of a searcher's first draw around it; low and high bound θ.
+    start + jitter N(0,1); `std` is the width of a searcher's first draw around it; low and high bound θ. `prior`:
+    the entry is uniform between these two, before any data; None where nobody has said so.
     """
 
     parameter: str
@@ -50,6 +51,7 @@ class Coordinate:
     scale: float = 1.0
     logarithmic: bool = False
     penalised: bool = True
+    prior: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -111,6 +113,28 @@ class Family(ABC):
     @property
     def dimension(self) -> int:
         return len(self.names)
+
+    def sample_prior(self, n: int, seed: int) -> Tensor:
+        """(n, d): independent draws from the prior, the same for the same seed; the first k of n are those of n = k.
+
+        Raises RuleError for a family without a prior, or a negative n.
+        """
+        import torch
+
+        ranges = self._prior
+        if ranges is None:
+            raise RuleError(f"family {self.name}: it has no prior; start from initial(seed), or take one that has")
+        if n < 0:
+            raise RuleError(f"family {self.name}: n is {n}; the number of draws is 0 or more")
+        # The key's second word sets these draws apart from those of `initial`.
+        draw = torch.from_numpy(np.random.Generator(np.random.Philox(key=[seed, 2])).random((n, self.dimension)))
+        low, high = ranges.T
+        return low + (high - low) * draw
+
+    @property
+    def _prior(self) -> Tensor | None:
+        """(d, 2): the prior is uniform between low and high of each coordinate; None: there is none."""
+        return None
 
     def _checked(self, thetas: Tensor) -> Tensor:
         import torch
@@ -206,6 +230,13 @@ class TemplateFamily(Family):
         import torch
 
         return torch.stack([self._column("low"), self._column("high")], dim=1)
+
+    @property
+    def _prior(self) -> Tensor | None:
+        import torch
+
+        ranges = [coordinate.prior for coordinate in self._coordinates]
+        return None if None in ranges else torch.tensor(ranges, dtype=torch.float64)
 
     @property
     def initial_std(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 on_pre: Δw = η (α + κ x_post); on_post: Δw = η (β + γ x_pre). θ = (ln τ_pre, ln τ_post, α, β, γ, κ), τ in
 seconds. Confavreux et al., PLOS Comput Biol 21:e1012910 (2025), whose searches start at (ln 0.01, ln 0.01,
-0, 0, 0, 0).
+0, 0, 0, 0). Its prior is that of Confavreux et al., NeurIPS 36 (2023).
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from plasticbench.rules.families.base import Coordinate, TemplateFamily
 from plasticbench.rules.pathway import PathwayRule
 
 _START_S = 0.01
+_PRIOR_S = (0.01, 0.1)
+_PRIOR = (-2.0, 2.0)
 _FORM = {"on_pre": ("x_post", "alpha", "kappa"), "on_post": ("x_pre", "beta", "gamma")}
 
 
 class Doublet(TemplateFamily):
-    """`eta` is the learning rate that stands inside the rule."""
+    """`eta` is the learning rate that stands inside the rule.
+
+    Prior: τ log-uniform from 10 to 100 ms, α, β, γ, κ uniform from -2 to 2.
+    """
 
     name = "doublet"
 
@@ -38,11 +43,15 @@ class Doublet(TemplateFamily):
         )
 
     def coordinates(self, pathway: str) -> list[Coordinate]:
+        prior_s = (math.log(_PRIOR_S[0]), math.log(_PRIOR_S[1]))
         taus = [
-            Coordinate(name, math.log(1e-3), 0.0, math.log(_START_S), std=self.std, logarithmic=True, penalised=False)
+            Coordinate(
+                name, math.log(1e-3), 0.0, math.log(_START_S),
+                std=self.std, logarithmic=True, penalised=False, prior=prior_s,
+            )
             for name in ("tau_pre", "tau_post")
-        ]
-        return taus + [Coordinate(name, std=self.std) for name in ("alpha", "beta", "gamma", "kappa")]
+        ]  # fmt: skip
+        return taus + [Coordinate(name, std=self.std, prior=_PRIOR) for name in ("alpha", "beta", "gamma", "kappa")]
 
     def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:
         values = dict.fromkeys(("alpha", "beta", "gamma", "kappa"), 0.0)
