@@ -149,7 +149,7 @@ class Family(ABC):
     def _checked_one(self, theta: Tensor | Sequence[float]) -> Tensor:
         import torch
 
-        vector = torch.as_tensor(theta).detach().to(dtype=torch.float64, device="cpu")
+        vector = torch.as_tensor(theta, dtype=torch.float64, device="cpu").detach()
         self._checked(vector.unsqueeze(0) if vector.ndim == 1 else vector)
         if not vector.isfinite().all():
             position = int((~vector.isfinite()).nonzero()[0])

@@ -17,8 +17,6 @@ from plasticbench.networks.recorded_spikes import RecordedSpikes
 from plasticbench.tasks.metrics import spikes
 from plasticbench.tasks.metrics import weights as of_weights
 
-LARGEST_VIOLATION = 1e150  # relative; its square is still a float
-
 
 @dataclass(frozen=True)
 class Criterion:
@@ -42,17 +40,17 @@ class Criterion:
         return bool(self.low <= value <= self.high)
 
     def violation(self, value: float) -> float:
-        """Distance from the bound that is missed / |that bound|; 0 within the bounds, 1 for NaN.
+        """|value - b|/max(|value|, |b|), b the bound that is missed, at most 1; 0 within the bounds, 1 for NaN.
 
-        Never falls as the value moves away from the bounds, and is finite (at most 1e150).
+        Relative to the larger of the two, so that no criterion weighs more than another, however far it is missed.
+        Never falls as the value moves away from the bounds.
         """
-        if math.isnan(value):
-            return 1.0
         if self.holds(value):
             return 0.0
         bound = self.low if value < self.low else self.high
+        larger = max(abs(value), abs(bound))
         # divided before they are subtracted: the difference of two large numbers may overflow
-        return min(abs(value / abs(bound) - bound / abs(bound)), LARGEST_VIOLATION)
+        return min(abs(value / larger - bound / larger), 1.0) if math.isfinite(value) else 1.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class PlausibilityBox:
         return {c.metric: c.violation(_value(metrics, c)) for c in self.criteria}
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """Sum of the squared relative violations: 0 = plausible; finite. Raises as `violations` does."""
+        """Sum of the squared relative violations: 0 = plausible; at most the number of criteria. Raises as `violations`."""
         return float(sum(v**2 for v in self.violations(metrics).values()))
 
 
