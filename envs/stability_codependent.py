@@ -7,7 +7,6 @@ Agnes & Vogels, Nat. Neurosci. 27:964 (2024), doi:10.1038/s41593-024-01597-4.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,22 +31,23 @@ class StabilityCodependent(Stability):
     Excitatory and inhibitory AdaptiveLIF neurons (AMPA and NMDA, a moving threshold, adaptation), sparsely and randomly
     connected, driven by Poisson inputs (5000, each heard with probability 0.05, weight 0.1). The
     inhibitory-to-excitatory pathway `ie` is plastic all the time: for `training_s`, then for a scoring window of 5 s.
-    Static weights: ee = ei = 0.1, ii = 1. The Mini task has an eighth of the neurons and half of their in-degree (ours).
+    Static weights: ee = ei = 0.1, ii = 1. The Mini task has an eighth of the neurons with half of their in-degree from
+    each other (ours).
 
     ## Observation and action
     The synapses of `ie`, (n_synapses,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike` (arrives
-    now), `post_spike`, `w_max`; of the postsynaptic neuron `u`, the membrane's voltage, and its low-pass filtered copies
-    `v` (100 ms), `c_exc` (excitatory drive, 10 ms) and `c_inh` (inhibitory drive with adaptation, 100 ms), all in V.
-    One step is 0.1 ms; the action is Δw.
+    now), `post_spike`, `w_max`; of the postsynaptic neuron `u`, the membrane's voltage, and low-pass filtered: the same
+    voltage, `v` (100 ms), excitatory drive, `c_exc` (10 ms), and inhibitory drive with adaptation, `c_inh` (100 ms);
+    all in V. One step is 0.1 ms; the action is Δw.
 
     ## Conditions
     `input_rate_hz` U(4, 5); `w_init` U(0, 0.1), the initial weight of all plastic synapses; `w_max` log-uniform in
     (10, 20); `training_s` U(30, 45).
 
     ## Loss
-    As in `StabilityIE-v0`: time average over the scoring window of (r − 10)²/(r + 2), r (Hz) the excitatory population's
-    rate, filtered with 1 s and started at 50.05 Hz. If r leaves (0.1, 100) Hz at time t of a life of length T:
-    160 (exp(−t/T) + 1).
+    As in `StabilityIE-v0`: time average over the scoring window of (r − 10)²/(r + 2), r (Hz) the excitatory
+    population's rate, filtered with 1 s and started at 50.05 Hz. If r leaves (0.1, 100) Hz at time t of a life of
+    length T: 160 (exp(−t/T) + 1).
 
     ## Published
     The codependent polynomial: covariance-matrix adaptation takes the loss from 318 to 0.07, its last rule's is 0.127
@@ -80,7 +80,7 @@ class StabilityCodependent(Stability):
     def shortened(self) -> StabilityCodependent:
         return dataclasses.replace(
             self, n_exc=80, n_inh=20, probability=0.3, n_inputs=50, input_probability=0.5, input_weight=1.0,
-            conditions={**self.conditions, "training_s": Uniform(0.01, 0.01)}, scoring_s=0.02,
+            conditions={**self.conditions, "training_s": Uniform(0.005, 0.005)}, scoring_s=0.01,
         )  # fmt: skip
 
     def _family_options(self, name: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ for _suffix, _size, _n_official in (("", _FULL, 10), ("Mini", _MINI, 20)):
                 "plasticity that sees voltage and drives should hold its excitatory rate at 10 Hz."
             ),
             reference=REFERENCE,
-            reference_rule="confavreux-2025-codependent-ie",
+            reference_rule="confavreux-2025-stability-ie",
             conditions={
                 "input_rate_hz": Uniform(4.0, 5.0, (0.0, 1000.0)),
                 "w_init": Uniform(0.0, 0.1, (0.0, 100.0)),

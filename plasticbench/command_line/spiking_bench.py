@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from plasticbench.rules import Rule, load_rule
 from plasticbench.simulation.compile import compiled
 from plasticbench.simulation.spiking import steps as spiking_steps
 from plasticbench.simulation.spiking.lifetime import Lifetime, numbers_of
@@ -27,6 +28,7 @@ def measurements() -> list[Callable[[], list[dict[str, Any]]]]:
         lambda: _life("StabilityIE"),
         lambda: _life("StabilityIEMini"),
         lambda: _two_lives("StabilityIE"),
+        lambda: _plastic_pathways("StabilityAll"),
         lambda: _gradient("InhibitoryBalanceMini"),
     ]
 
@@ -70,6 +72,26 @@ def _two_lives(name: str) -> list[dict[str, Any]]:
             "name": f"{name}, two lives on two threads",
             "ratio": ratio,
             "summary": f"spiking  {name}, two lives on two threads: {ratio:.2f} times the rate of one on one",
+        }
+    ]
+
+
+def _plastic_pathways(name: str) -> list[dict[str, Any]]:
+    """A life of a network with all four pathways plastic, with one of them, and with none, on one core."""
+    task = replace(_task(name), settle_s=1.0, recorded_s=2.0)  # type: ignore[call-arg]
+    every = load_rule(task.reference_rule)
+    rules = {"four": every, "one": Rule("one", {"ie": every.pathways["ie"]}), "none": load_rule("null")}
+    speeds = {}
+    for which, rule in rules.items():
+        task.losses(rule, [0], threads=1)  # compiles
+        outcome = task.run(rule, [0], threads=1, metrics=False)
+        speeds[which] = outcome.simulated_s / outcome.wall_s
+    told = ", ".join(f"{which} plastic {speed:.1f}" for which, speed in speeds.items())
+    return [
+        {
+            "name": f"{name}, one life of 3 s by the number of plastic pathways, one core",
+            "simulated_s_per_s": speeds,
+            "summary": f"spiking  {name}, one life of 3 s on one core: {told} simulated s/s",
         }
     ]
 

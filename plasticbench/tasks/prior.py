@@ -2,8 +2,8 @@
 
     python -m plasticbench.tasks.prior --task StabilityAllMini-v0 --draws 500 --keep draws.jsonl
 
-Draw k of a seed is the same rule whatever the number of draws; every 20 of them live in one network. Each draw's outcome
-is a line of the kept file, from which a run that was stopped, or that is to have more draws, goes on.
+Draw k of a seed is the same rule whatever the number of draws; every 20 of them live in one network. Each draw's
+outcome is a line of the kept file, from which a run that was stopped, or that is to have more draws, goes on.
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ _HOLDS = "_holds"
 
 
 def live_prior(
-    task: Task, n: int, keep: Path, family: str | None = None, seed: int = 0, conditions: Mapping[str, Any] | None = None
+    task: Task,
+    n: int,
+    keep: Path,
+    family: str | None = None,
+    seed: int = 0,
+    conditions: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """The first `n` draws of `seed`: each its `draw`, `status`, `loss` and `metrics` (None where undefined).
 
-    What `keep` has is not lived again; what is lived is added to it. Raises PlasticbenchError for a task that reports no
-    criteria, a file of another task, family, seed or conditions; RuleError for a family without a prior.
+    What `keep` has is not lived again; what is lived is added to it. Raises PlasticbenchError for a task that reports
+    no criteria, a file of another task, family, seed or conditions; RuleError for a family without a prior.
     """
     space = task.make_family(family)
     head = {
@@ -71,7 +76,9 @@ def _kept(path: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
     except ValueError as error:
         raise PlasticbenchError(f"keep: {path} is not a file of this command ({error}); name another") from error
     if not found or found[0] != head:
-        raise PlasticbenchError(f"keep: {path} has draws of another task, family, seed or conditions; name another file")
+        raise PlasticbenchError(
+            f"keep: {path} has draws of another task, family, seed or conditions; name another file"
+        )
     path.write_text("".join(line + "\n" for line in whole))
     return found[1:]
 
@@ -106,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=500, metavar="N")
     parser.add_argument("--family", help="default: the task's first")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--conditions", type=json.loads, help='a JSON object, e.g. \'{"input_weight": 0.075}\'')
+    parser.add_argument("--conditions", type=json.loads, help="a JSON object, e.g. '{\"input_weight\": 0.075}'")
     parser.add_argument("--keep", type=Path, required=True, metavar="FILE")
     parsed = parser.parse_args(arguments)
     try:

@@ -1,13 +1,15 @@
 """Neural codependent rules: learned read-outs of a random, frozen hidden layer, 11 numbers per pathway.
 
-The form "T4wvceciMLP" of Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025), doi:10.1371/journal.pcbi.1012910, and
-NeurIPS 36 (2023): features (x_pre, x_post, w, v, c_exc, c_inh), two logistic hidden layers of 50 and 4 units without
-biases, shared by both events, and two linear read-outs, Δw = η f. θ = (η, four weights and the bias of on_pre's read-out,
-those of on_post's). Traces: 10 ms before, 100 ms after the synapse. Prior: η U(0, 1), read-outs U(-1, 1), as published.
+The form "T4wvceciMLP" of Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025), doi:10.1371/journal.pcbi.1012910,
+and NeurIPS 36 (2023): features (x_pre, x_post, w, v, c_exc, c_inh), two logistic hidden layers of 50 and 4 units
+without biases, shared by both events, and two linear read-outs, Δw = η f. θ = (η, four weights and the bias of on_pre's
+read-out, those of on_post's). Traces: 10 ms before, 100 ms after the synapse, the published constants that
+re-simulation favours. Prior: η U(0, 1), read-outs U(-1, 1), as published.
 
-The authors' hidden weights are a file without a licence, so they are not here. Ours are drawn, and frozen: normal numbers
-of variance 1/inputs from `hidden_seed`, those of the three features in volts times 15, the factor that the polynomial form
-gives them. So published read-outs mean nothing in this space, and published losses cannot be reproduced with it.
+The authors' hidden weights are a file without a licence, so they are not here. Ours are drawn, and frozen: normal
+numbers of variance 1/inputs from `hidden_seed`, those of the three features in volts times 15, the factor that the
+polynomial form gives them. So published read-outs mean nothing in this space, and published losses cannot be reproduced
+with it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
 N_LEARNED = 11
 SHAPE = NetworkShape(
-    ("x_pre", "x_post", "w", "v", "c_exc", "c_inh"), ("on_pre", "on_post"), (50, 4, 2), ("sigmoid", "sigmoid", "identity")
+    ("x_pre", "x_post", "w", "v", "c_exc", "c_inh"), ("on_pre", "on_post"),
+    (50, 4, 2), ("sigmoid", "sigmoid", "identity"),
 )  # fmt: skip
 _IN_VOLTS = {"v", "c_exc", "c_inh"}
 _PER_VOLT = 15.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class PlausibilityBox:
         return {c.metric: c.violation(_value(metrics, c)) for c in self.criteria}
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """Sum of the squared relative violations: 0 = plausible; at most the number of criteria. Raises as `violations`."""
+        """Sum of the squared relative violations: 0 = plausible, at most 1 a criterion. Raises as `violations` does."""
         return float(sum(v**2 for v in self.violations(metrics).values()))
 
 
@@ -84,11 +85,13 @@ def stability_metrics(
     inhibitory: RecordedSpikes,
     weights: Mapping[str, np.ndarray],
     w_max: Mapping[str, float],
+    max_lag_s: float = 0.5,
 ) -> dict[str, float]:
     """Every metric of the shipped boxes, of one life: units in the names, `final_weight_<pathway>` for each pathway.
 
-    Spike trains of the same window, at least 0.51 s and a multiple of 0.1 s long; all but the inhibitory rate are of
-    the excitatory neurons. Weights by pathway: (n_samples, n_synapses). Raises PlasticbenchError for what does not fit.
+    Spike trains of the same window, longer than `max_lag_s` (of the auto-covariance) and a multiple of 0.1 s long; all
+    but the inhibitory rate are of the excitatory neurons. Weights by pathway: (n_samples, n_synapses). Raises
+    PlasticbenchError for what does not fit.
     """
     of_excitatory = {
         "cv_isi": spikes.cv_isi,
@@ -96,7 +99,7 @@ def stability_metrics(
         "kl_isi": spikes.kl_isi,
         "spatial_fano": spikes.spatial_fano,
         "temporal_fano": spikes.temporal_fano,
-        "auto_covariance": spikes.auto_covariance,
+        "auto_covariance": partial(spikes.auto_covariance, max_lag_s=max_lag_s),
         "spectral_power": spikes.spectral_power,
         "temporal_rate_std": spikes.temporal_rate_std,
         "spatial_rate_std_hz": spikes.spatial_rate_std_hz,
