@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.life import Life, Phase
 from plasticbench.networks.neurons import MovingThresholdLIF
-from plasticbench.networks.recordings import PopulationRate, Recordings, SpikeTrains, Weights
+from plasticbench.networks.recordings import PopulationRate, Recording, Recordings, SpikeTrains, Weights
 from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.tasks.conditions import Uniform
@@ -100,8 +100,8 @@ class StabilityAll(SpikingTask):
             (
                 *(SpikingPathway(f"input_{q}", "input", q, "exc", heard, weight) for q in ("e", "i")),
                 *(
-                    SpikingPathway(name, *ends, connected, initial, plastic=True, w_max=self.w_max)
-                    for name, (*ends, initial) in _RECURRENT.items()
+                    SpikingPathway(name, pre, post, receptor, connected, initial, plastic=True, w_max=self.w_max)
+                    for name, (pre, post, receptor, initial) in _RECURRENT.items()
                 ),
             ),
             self.dt_s,
@@ -122,8 +122,8 @@ class StabilityAll(SpikingTask):
         network = self.network(conditions)
         settled = round(self.settle_s / network.dt_s)
         recorded = Phase("recorded", settled, settled + round(self.recorded_s / network.dt_s))
-        recordings = (RATE, *self._trains, *self._weights.values())
-        return Life(network, seed, recorded.stop, recordings, conditions, (recorded,))
+        wanted: tuple[Recording, ...] = (RATE, *self._trains, *self._weights.values())
+        return Life(network, seed, recorded.stop, wanted, conditions, (recorded,))
 
     def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
         return _tensor(self._metrics_of_lives(recordings, lives), self.box.violation)

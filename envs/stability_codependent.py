@@ -70,7 +70,10 @@ class StabilityCodependent(Stability):
             (PoissonSource("input", self.n_inputs, (PoissonProcess(0, self.n_inputs, conditions["input_rate_hz"]),)),),
             (
                 *(SpikingPathway(f"input_{q}", "input", q, "exc", heard, self.input_weight) for q in ("e", "i")),
-                *(SpikingPathway(name, *ends, connected, weight) for name, *ends, weight in _STATIC),
+                *(
+                    SpikingPathway(name, pre, post, receptor, connected, weight)
+                    for name, pre, post, receptor, weight in _STATIC
+                ),
                 SpikingPathway(
                     "ie", "i", "e", "inh", connected, conditions["w_init"], plastic=True, w_max=conditions["w_max"]
                 ),

@@ -48,9 +48,10 @@ def draw_coactive_life(figure: Figure, history: LifeHistory, plausible_hz: Crite
         axes.tick_params(labelsize=8)
     for axes in weights[-2:]:
         axes.set_xlabel("time (s)")
-    weights[0].plot([], [], color=TARGET, lw=1.4, label="mean")
-    weights[0].fill_between([], [], color=PLASTIC, alpha=0.3, lw=0, label="middle half")
-    weights[0].fill_between([], [], color=PLASTIC, alpha=0.15, lw=0, label="5 to 95 %")
-    weights[0].legend(frameon=False, fontsize=7, loc="best")
+    last = weights[-1]  # inhibitory weights seldom come near 0, so there is room below them
+    last.plot([], [], color=TARGET, lw=1.4, label="mean")
+    last.fill_between([], [], color=PLASTIC, alpha=0.3, lw=0, label="middle half")
+    last.fill_between([], [], color=PLASTIC, alpha=0.15, lw=0, label="5 to 95 %")
+    last.legend(frameon=False, fontsize=7, loc="lower right")
     for axes in (raster, rate, *weights):
         axes.spines[["top", "right"]].set_visible(False)

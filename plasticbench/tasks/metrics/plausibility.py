@@ -7,7 +7,7 @@ and "paper-figures", the union of those that the notebooks of the paper's figure
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -93,7 +93,7 @@ def stability_metrics(
     but the inhibitory rate are of the excitatory neurons. Weights by pathway: (n_samples, n_synapses). Raises
     PlasticbenchError for what does not fit.
     """
-    of_excitatory = {
+    of_excitatory: dict[str, Callable[[RecordedSpikes], float]] = {
         "cv_isi": spikes.cv_isi,
         "std_cv_isi": spikes.std_cv_isi,
         "kl_isi": spikes.kl_isi,
