@@ -172,7 +172,8 @@ class StabilityAll(SpikingTask):
     def draw_life(self, figure: Any, history: LifeHistory) -> None:
         from plasticbench.drawing.coactivity import draw_coactive_life
 
-        draw_coactive_life(figure, history, next(c for c in self.box.criteria if c.metric == "rate_e_hz"))
+        rate = next(criterion for criterion in self.box.criteria if criterion.metric == "rate_e_hz")
+        draw_coactive_life(figure, history, (rate.low, rate.high))
 
 
 def _tensor(found: list[list[dict[str, Any]]], number: Callable[[dict[str, Any]], float]) -> Tensor:

@@ -12,13 +12,11 @@ from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET, LifeHistory
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from plasticbench.tasks.metrics.plausibility import Criterion
-
 _RASTER_S = 1.0
 _SPREAD = (5, 25, 75, 95)  # percentiles of a pathway's weights
 
 
-def draw_coactive_life(figure: Figure, history: LifeHistory, plausible_hz: Criterion) -> None:
+def draw_coactive_life(figure: Figure, history: LifeHistory, plausible_hz: tuple[float, float]) -> None:
     """Left: raster of the last second, rate over time with its plausible range. Right: each pathway's weights."""
     life = history.life
     dt_s, names = life.first.network.dt_s, life.task.pathways
@@ -32,7 +30,7 @@ def draw_coactive_life(figure: Figure, history: LifeHistory, plausible_hz: Crite
     raster.plot(spikes[:, 0] * dt_s, spikes[:, 1], ".", ms=2, color=PLASTIC)
     raster.set(ylabel=f"{N_RASTER} neurons", ylim=(-1, N_RASTER), xlim=(max(0.0, now_s - _RASTER_S), now_s))
     raster.set_title(f"excitatory spikes of the last {_RASTER_S:g} s", fontsize=8, loc="left", pad=3)
-    rate.axhspan(plausible_hz.low, plausible_hz.high, color=MUTED, alpha=0.18, lw=0, label="plausible")
+    rate.axhspan(*plausible_hz, color=MUTED, alpha=0.18, lw=0, label="plausible")
     rate.plot(times_s, np.maximum(history.series("rate_hz"), 1e-2), color=PLASTIC)
     rate.set(xlabel="time (s)", ylabel="rate (Hz, filtered with 1 s)", yscale="log", ylim=(0.1, 200.0))
     rate.set_xlim(0.0, now_s)
