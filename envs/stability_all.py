@@ -60,7 +60,7 @@ class StabilityAll(SpikingTask):
     ## Conditions
     `input_rate_hz`, 10. `input_weight`, 1.5: of an afferent's synapses; a neuron hears an afferent with probability
     18.75/(5000 input_weight), so that its mean drive stays. In the published network input_weight is 0.075: 250 weak
-    afferents drive every neuron alike. Then frozen weights can lie within the box (of 106 static networks with weights
+    afferents drive every neuron alike. Then frozen weights can lie within the box (of 123 static networks with weights
     drawn at random, 5 do), and nothing is left to learn. With 12.5 strong afferents, neurons are driven as unevenly as
     in cortex: frozen weights leave some silent and others fast, and rules that even them out are told apart (ours).
 
@@ -189,7 +189,9 @@ _FULL = {
 _MINI = {
     "n_exc": 512, "n_inh": 128, "probability": 0.4, "settle_s": 20.0, "n_recorded_exc": 512, "n_recorded_inh": 128,
 }  # fmt: skip
-_MEASURED = {"StabilityAll": (0.5, 0.01, None), "StabilityAllMini": (0.5, 0.01, None)}
+# Official means, measured by this code, of the null rule, of the reference rule, and of the best constant weights that a
+# search on training seeds found.
+_MEASURED = {"StabilityAll": (0.5, 0.01, None), "StabilityAllMini": (0.698244, 0.0592671, 0.178192)}
 
 for _suffix, _size, _n_official in (("", _FULL, 10), ("Mini", _MINI, 20)):
     _name = f"StabilityAll{_suffix}"
