@@ -40,7 +40,6 @@ BAND = (0.1, 100.0)
 FAMILIAR = PopulationRate("e", tau_s=1.0, band=BAND, phase="familiar")
 NOVEL = PopulationRate("e", tau_s=1.0, band=BAND, phase="novel")
 DT_S = 1e-4
-N_FAMILIAR = 2  # patterns; one more is novel
 OWN_SHARE = 0.4  # of a neuron's afferents: from here on a pattern is its own
 _RECURRENT: dict[str, tuple[str, str, str, float]] = {
     "ee": ("e", "e", "exc", 0.03),
@@ -51,7 +50,7 @@ _RECURRENT: dict[str, tuple[str, str, str, float]] = {
 
 
 class Presentation(NamedTuple):
-    """A pattern (0 and 1 are familiar, 2 is novel) on in steps `start` .. `stop` - 1."""
+    """A pattern (the familiar ones are counted first, then the novel one) on in steps `start` .. `stop` - 1."""
 
     pattern: int
     start: int
@@ -64,9 +63,9 @@ class Familiarity(SpikingTask):
     ## Description
     Excitatory and inhibitory ConductanceLIF neurons, sparsely and randomly connected. 5000 Poisson inputs lie on a
     sheet, input i at (i // 70, i % 70); a neuron takes those nearer than 8 to its random centre (193 away from the
-    borders; no wrap-around), with weight 0.1. Three patterns are 500 neighbouring inputs each: two familiar ones, from
-    input 0 and 1666 on, and a novel one from 3332 on. Inputs fire at `background_rate_hz`; while a pattern is on, its
-    own fire at `active_rate_hz` / (`background_rate_hz` + 0.01) more (Hz, so in the published code).
+    borders; no wrap-around), with weight 0.1. Patterns are 500 neighbouring inputs each: two familiar ones, from input
+    0 and 1666 on, and a novel one from 3332 on. Inputs fire at `background_rate_hz`; while a pattern is on, its own
+    fire at `active_rate_hz` / (`background_rate_hz` + 0.01) more (Hz, so in the published code).
 
     Life: training, in which one of the familiar patterns at random is on for N(2, 2/3) s (cut at 0), then none for
     Exp(0.1) s; a break without patterns; a test of 5 s with one pattern on; a break; a test of 5 s with the other. One
@@ -126,9 +125,10 @@ class Familiarity(SpikingTask):
 
     # ------------------------------------------------------------ what a life is
 
-    def pattern_first(self, pattern: int) -> int:
-        """The first input of a pattern."""
-        return pattern * (self.n_inputs // (N_FAMILIAR + 1))
+    def pattern_firsts(self, conditions: Mapping[str, Any]) -> list[int]:
+        """The first input of each pattern; the novel one is the last."""
+        n_patterns = conditions["familiar_patterns"] + 1
+        return [pattern * (self.n_inputs // n_patterns) for pattern in range(n_patterns)]
 
     def phases(self, conditions: Mapping[str, Any]) -> tuple[Phase, ...]:
         """Training, break, test, break, test; a test is named after what it shows."""
@@ -145,14 +145,14 @@ class Familiarity(SpikingTask):
         """Everything that is shown in a life, in order."""
         streams = {name: Stream(seed, f"presentations/{name}") for name in ("on", "off", "pattern")}
         phases = {phase.name: phase for phase in self.phases(conditions)}
-        found, now_s = [], 0.0
+        n_familiar, found, now_s = conditions["familiar_patterns"], [], 0.0
         while now_s < conditions["training_s"]:
             on_s = max(0.0, 2.0 + 2.0 / 3.0 * float(streams["on"].normal()))
             stop = min(round((now_s + on_s) / DT_S), phases["training"].stop)
-            found.append(Presentation(int(streams["pattern"].integers(N_FAMILIAR)), round(now_s / DT_S), stop))
+            found.append(Presentation(int(streams["pattern"].integers(n_familiar)), round(now_s / DT_S), stop))
             now_s += on_s - 0.1 * math.log(float(streams["off"].uniform()))
-        asked = int(Stream(seed, "presentations/test").integers(N_FAMILIAR))
-        for pattern, name in ((asked, "familiar"), (N_FAMILIAR, "novel")):
+        asked = int(Stream(seed, "presentations/test").integers(n_familiar))
+        for pattern, name in ((asked, "familiar"), (n_familiar, "novel")):
             found.append(Presentation(pattern, phases[name].start, phases[name].stop))
         return sorted((shown for shown in found if shown.start < shown.stop), key=lambda shown: shown.start)
 
@@ -162,9 +162,9 @@ class Familiarity(SpikingTask):
         extra_hz = conditions["active_rate_hz"] / (background_hz + 0.01)
         shown = self.presentations(conditions, seed)
         processes = [PoissonProcess(0, self.n_inputs, background_hz)]
-        for pattern in range(N_FAMILIAR + 1):
+        for pattern, first in enumerate(self.pattern_firsts(conditions)):
             own = _schedule([one for one in shown if one.pattern == pattern], extra_hz)
-            processes.append(PoissonProcess(self.pattern_first(pattern), self.n_pattern, own))
+            processes.append(PoissonProcess(first, self.n_pattern, own))
         fields = ReceptiveFields(self.side, self.radius)
         pathways = [
             SpikingPathway(f"input_{post}", "input", post, "exc", fields, self.input_weight) for post in ("e", "i")
@@ -213,14 +213,16 @@ class Familiarity(SpikingTask):
         afferent, neuron = _synapses(life, f"input_{population}")
         size = life.spiking_network.size(population)
         n_heard = np.bincount(neuron, minlength=size)
-        firsts = [self.pattern_first(pattern) for pattern in range(N_FAMILIAR + 1)]
-        n_own = [np.bincount(neuron[(afferent >= a) & (afferent < a + self.n_pattern)], minlength=size) for a in firsts]
+        n_own = [
+            np.bincount(neuron[(afferent >= first) & (afferent < first + self.n_pattern)], minlength=size)
+            for first in self.pattern_firsts(life.conditions)
+        ]
         return (np.stack(n_own) >= OWN_SHARE * n_heard) & (n_heard > 0)
 
     def familiar_synapses(self, life: Life, pathway: str) -> np.ndarray:
         """Which synapses join two neurons of the same familiar pattern: (n_synapses,) bool."""
         pre, post, *_ = _RECURRENT[pathway]
-        own = {population: self.own_neurons(life, population)[:N_FAMILIAR] for population in {pre, post}}
+        own = {population: self.own_neurons(life, population)[:-1] for population in {pre, post}}
         sources, targets = _synapses(life, pathway)
         return (own[pre][:, sources] & own[post][:, targets]).any(0)
 
@@ -307,6 +309,7 @@ def _conditions(name: str) -> dict[str, Distribution]:
         "break_2_s": Uniform(1.0, 3.0, _LIMITS_S),
         "first_test": Constant(first, (later,)),
         "plastic_in_test": Constant(name != "IE", (name == "IE",)),
+        "familiar_patterns": Constant(1, (2,)) if name == "EE" else Constant(2, (1,)),
         **weights,
         **_DRAWN.get(name, {}),
     }
