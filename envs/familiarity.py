@@ -23,6 +23,7 @@ from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPat
 from plasticbench.simulation.random import Stream
 from plasticbench.tasks.conditions import Constant, Distribution, LogUniform, Uniform
 from plasticbench.tasks.losses import familiarity
+from plasticbench.tasks.metrics.assemblies import field_rows, mean_over, synapses_within
 from plasticbench.tasks.metrics.novelty import relative_difference
 from plasticbench.tasks.registry import register
 from plasticbench.tasks.spiking_task import SpikingTask
@@ -63,18 +64,18 @@ class Familiarity(SpikingTask):
     ## Description
     Excitatory and inhibitory ConductanceLIF neurons, sparsely and randomly connected. 5000 Poisson inputs lie on a
     sheet, input i at (i // 70, i % 70); a neuron takes those nearer than 8 to its random centre (193 away from the
-    borders; no wrap-around), with weight 0.1. Patterns are 500 neighbouring inputs each: two familiar ones, from input
-    0 and 1666 on, and a novel one from 3332 on. Inputs fire at `background_rate_hz`; while a pattern is on, its own
-    fire at `active_rate_hz` / (`background_rate_hz` + 0.01) more (Hz, so in the published code).
+    borders; no wrap-around), with weight 0.1. Patterns are 500 neighbouring inputs each: with two familiar ones these
+    begin at input 0 and 1666, the novel one at 3332; with one, at 0 and 2500. Inputs fire at `background_rate_hz`;
+    while a pattern is on, its own at `active_rate_hz` / (`background_rate_hz` + 0.01) more (Hz; so in the published
+    code).
 
-    Life: training, in which one of the familiar patterns at random is on for N(2, 2/3) s (cut at 0), then none for
-    Exp(0.1) s; a break without patterns; a test of 5 s with one pattern on; a break; a test of 5 s with the other. One
-    test shows the novel pattern, the other the first or second familiar one, at random. One or two of the four
-    recurrent pathways (`ee`, `ei`, `ie`, `ii`; presynaptic population first) are plastic, with a rule each. Static
-    weights: ee = ei = 0.03, ie = ii = 0.3.
+    Life: training, in which a familiar pattern at random is on for N(2, 2/3) s (cut at 0), then none for Exp(0.1) s; a
+    break without patterns; a test of 5 s with one pattern on; a break; a test of 5 s with another. One test shows the
+    novel pattern, the other a familiar one at random. One or two of the four recurrent pathways (`ee`, `ei`, `ie`,
+    `ii`; presynaptic population first) are plastic, with a rule each. Static weights: ee = ei = 0.03, ie = ii = 0.3.
 
-    The Mini tasks have a tenth of the neurons with the same recurrent in-degrees. Their sheet is that of the full size:
-    a neuron's afferents do not depend on how many neurons there are, so input in-degree, drive and the overlap of
+    The Mini tasks have a tenth of the neurons with the same recurrent in-degrees, and the sheet of the full size: a
+    neuron's afferents do not depend on how many neurons there are, so input in-degree, drive and the overlap of
     patterns with receptive fields are those of the full size exactly.
 
     ## Observation and action
@@ -83,10 +84,11 @@ class Familiarity(SpikingTask):
 
     ## Conditions
     `background_rate_hz` U(1, 5); `active_rate_hz` U(15, 20); `training_s` U(30, 35); `break_1_s`, `break_2_s` U(1, 3);
-    `first_test`, "novel" or "familiar", and `plastic_in_test` (of both tests and the break between them): novel and
-    False in FamiliarityIE, familiar and True in the others, as in the published runs; `w_init_PATHWAY`,
-    `w_max_PATHWAY`, initial weight of all its synapses and their bound: FamiliarityIE U(0, 0.3) and log-uniform in
-    (2, 3), FamiliarityEI U(0.01, 0.05) and 0.3; elsewhere ee and ei 0.03 and 0.3, ie and ii 0.3 and 3.
+    `first_test`, "novel" or "familiar", and `plastic_in_test` (in both tests and the break between): novel and False in
+    FamiliarityIE, familiar and True in the others, as in the published runs; `familiar_patterns`, 1 in FamiliarityEE
+    and 2 in the others (the published EE rule keeps one of two); `w_init_PATHWAY`, `w_max_PATHWAY`, initial weight of
+    all its synapses and their bound: FamiliarityIE U(0, 0.3) and log-uniform in (2, 3), FamiliarityEI U(0.01, 0.05) and
+    0.3; elsewhere ee and ei 0.03 and 0.3, ie and ii 0.3 and 3.
 
     ## Loss
     Mean over both tests of max(0, 1 − r/f) where the pattern is familiar, of max(0, (r − n)/(100 − n)) where it is
@@ -95,10 +97,11 @@ class Familiarity(SpikingTask):
     42 + exp(−t/T). A network of constant rate loses at least 1/18 (20 Hz), with 15 and 5 Hz 1/19 (15 Hz).
 
     ## Metrics
-    `familiar_hz`, `novel_hz`, means of r; `novelty`, 2 (N − F)/(N + F + 0.01) of these, negative where the network fires
-    more for what it knows; `mean_weight_PATHWAY` at the end, and `familiar_weight_PATHWAY`, `other_weight_PATHWAY`:
-    among the neurons of one familiar pattern, and of all other synapses. A neuron, excitatory or inhibitory, is a
-    pattern's if at least two fifths of its afferents are (its centre lies on the pattern or next to it).
+    `familiar_hz`, `novel_hz`, means of r; `novelty`, 2 (N − F)/(N + F + 0.01) of these, negative where the network
+    fires more for what it knows; `mean_weight_PATHWAY` at the end, and `familiar_weight_PATHWAY`,
+    `other_weight_PATHWAY`: among the neurons of one familiar pattern, and of all other synapses. A neuron, excitatory
+    or inhibitory, is a pattern's if at least two fifths of its afferents are (its centre lies on the pattern or next
+    to it).
 
     ## Published
     Last losses of the searches: IE 0.043 (least 0.0098), EE 0.044, EI 0.157, II 0.147, EEIE 0.024, EEEI 0.033,
@@ -125,21 +128,26 @@ class Familiarity(SpikingTask):
 
     # ------------------------------------------------------------ what a life is
 
-    def pattern_firsts(self, conditions: Mapping[str, Any]) -> list[int]:
-        """The first input of each pattern; the novel one is the last."""
+    def patterns(self, conditions: Mapping[str, Any]) -> list[range]:
+        """The inputs of each pattern; the novel one is the last."""
         n_patterns = conditions["familiar_patterns"] + 1
-        return [pattern * (self.n_inputs // n_patterns) for pattern in range(n_patterns)]
+        firsts = [pattern * (self.n_inputs // n_patterns) for pattern in range(n_patterns)]
+        return [range(first, first + self.n_pattern) for first in firsts]
 
     def phases(self, conditions: Mapping[str, Any]) -> tuple[Phase, ...]:
         """Training, break, test, break, test; a test is named after what it shows."""
         first, second = ("familiar", "novel") if conditions["first_test"] == "familiar" else ("novel", "familiar")
         names = ("training", "break_1", first, "break_2", second)
-        lengths_s = (conditions["training_s"], conditions["break_1_s"], self.test_s, conditions["break_2_s"], self.test_s)
+        lengths_s = (
+            conditions["training_s"],
+            conditions["break_1_s"],
+            self.test_s,
+            conditions["break_2_s"],
+            self.test_s,
+        )
         edges = np.cumsum([0, *(round(length_s / DT_S) for length_s in lengths_s)]).tolist()
         tested = None if conditions["plastic_in_test"] else ()
-        return tuple(
-            Phase(name, edges[k], edges[k + 1], tested if k >= 2 else None) for k, name in enumerate(names)
-        )
+        return tuple(Phase(name, edges[k], edges[k + 1], tested if k >= 2 else None) for k, name in enumerate(names))
 
     def presentations(self, conditions: Mapping[str, Any], seed: int) -> list[Presentation]:
         """Everything that is shown in a life, in order."""
@@ -162,9 +170,9 @@ class Familiarity(SpikingTask):
         extra_hz = conditions["active_rate_hz"] / (background_hz + 0.01)
         shown = self.presentations(conditions, seed)
         processes = [PoissonProcess(0, self.n_inputs, background_hz)]
-        for pattern, first in enumerate(self.pattern_firsts(conditions)):
+        for pattern, inputs in enumerate(self.patterns(conditions)):
             own = _schedule([one for one in shown if one.pattern == pattern], extra_hz)
-            processes.append(PoissonProcess(first, self.n_pattern, own))
+            processes.append(PoissonProcess(inputs.start, len(inputs), own))
         fields = ReceptiveFields(self.side, self.radius)
         pathways = [
             SpikingPathway(f"input_{post}", "input", post, "exc", fields, self.input_weight) for post in ("e", "i")
@@ -197,34 +205,24 @@ class Familiarity(SpikingTask):
 
     def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
         familiar_hz, novel_hz = recordings[FAMILIAR].mean(-1), recordings[NOVEL].mean(-1)
-        found = {"familiar_hz": familiar_hz, "novel_hz": novel_hz, "novelty": relative_difference(novel_hz, familiar_hz)}
+        found = {
+            "familiar_hz": familiar_hz,
+            "novel_hz": novel_hz,
+            "novelty": relative_difference(novel_hz, familiar_hz),
+        }
         for name in self.plastic:
             w = recordings[FinalWeights(name)]
             familiar = np.stack([self.familiar_synapses(life, name) for life in lives])  # (n_lives, n_synapses)
             found |= {
                 f"mean_weight_{name}": w.mean(-1),
-                f"familiar_weight_{name}": _mean_of(w, familiar),
-                f"other_weight_{name}": _mean_of(w, ~familiar),
+                f"familiar_weight_{name}": mean_over(w, familiar),
+                f"other_weight_{name}": mean_over(w, ~familiar),
             }
         return found
 
-    def own_neurons(self, life: Life, population: str) -> np.ndarray:
-        """Which neurons are a pattern's: (n_patterns, n_neurons) bool."""
-        afferent, neuron = _synapses(life, f"input_{population}")
-        size = life.spiking_network.size(population)
-        n_heard = np.bincount(neuron, minlength=size)
-        n_own = [
-            np.bincount(neuron[(afferent >= first) & (afferent < first + self.n_pattern)], minlength=size)
-            for first in self.pattern_firsts(life.conditions)
-        ]
-        return (np.stack(n_own) >= OWN_SHARE * n_heard) & (n_heard > 0)
-
     def familiar_synapses(self, life: Life, pathway: str) -> np.ndarray:
         """Which synapses join two neurons of the same familiar pattern: (n_synapses,) bool."""
-        pre, post, *_ = _RECURRENT[pathway]
-        own = {population: self.own_neurons(life, population)[:-1] for population in {pre, post}}
-        sources, targets = _synapses(life, pathway)
-        return (own[pre][:, sources] & own[post][:, targets]).any(0)
+        return synapses_within(life, pathway, self.patterns(life.conditions)[:-1], OWN_SHARE)
 
     def blow_up_loss(self, share_lived: float) -> float:
         return 42.0 + math.exp(-share_lived)
@@ -238,15 +236,20 @@ class Familiarity(SpikingTask):
         )  # fmt: skip
 
     def draw_life(self, figure: Any, history: LifeHistory) -> None:
-        from plasticbench.drawing.familiarity import draw_familiarity
+        from plasticbench.drawing.familiarity import Scene, draw_familiarity
 
         life = history.life.first
-        shown = self.presentations(life.conditions, life.seed)
+        samples = {name: sampled_weights(name) for name in self.plastic}
         familiar = {name: self.familiar_synapses(life, name) for name in self.plastic}
-        rows = _synapses(life, "input_e")
-        draw_familiarity(
-            figure, history, shown, familiar, rows, (self.familiar_cut_hz, self.novel_cut_hz)
+        scene = Scene(
+            self.presentations(life.conditions, life.seed),
+            [(p.start / self.side, p.stop / self.side) for p in self.patterns(life.conditions)],
+            field_rows(life, "input_e", self.side),
+            samples,
+            {name: own[samples[name].picked(len(own))] for name, own in familiar.items()},
+            (self.familiar_cut_hz, self.novel_cut_hz),
         )
+        draw_familiarity(figure, history, scene)
 
 
 def sampled_weights(pathway: str) -> Weights:
@@ -259,21 +262,6 @@ def _schedule(shown: list[Presentation], extra_hz: float) -> Schedule:
     edges = sorted({0, *(one.start for one in shown), *(one.stop for one in shown)})
     rates_hz = [extra_hz * any(one.start <= edge < one.stop for one in shown) for edge in edges]
     return Schedule(np.array(edges), np.array(rates_hz))
-
-
-def _synapses(life: Life, pathway: str) -> tuple[np.ndarray, np.ndarray]:
-    """(presynaptic, postsynaptic) neuron of each synapse, as the engine draws them."""
-    from plasticbench.simulation.spiking.wiring import synapses_of  # it compiles; a task's declaration does not need it
-
-    return synapses_of(life.spiking_network, pathway, life.seed)
-
-
-def _mean_of(w: Tensor, picked: np.ndarray) -> Tensor:
-    """Mean of w (n_rules, n_lives, n_synapses) over the picked synapses (n_lives, n_synapses); NaN of none."""
-    import torch
-
-    mask = torch.from_numpy(picked).to(w.device, w.dtype)
-    return (w * mask).sum(-1) / mask.sum(-1)
 
 
 _FULL = {"n_exc": 8000, "n_inh": 2000, "probability": 0.02}

@@ -71,7 +71,8 @@ def familiarity(familiar_hz: Tensor, novel_hz: Tensor, least_hz: float, most_hz:
     """Mean over two windows of equal length of how far a rate is from telling them apart: 0 at best, at most 1.
 
     Of the familiar window max(0, 1 − r/least_hz); of the novel one max(0, (r − most_hz)/(ceiling_hz − most_hz)).
-    Rates (..., n_steps) in Hz; the mean is over the last axis. Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
+    Rates (..., n_steps) in Hz; the mean is over the last axis.
+    Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
     """
     missing = (1.0 - familiar_hz / least_hz).clamp_min(0.0)
     excess = ((novel_hz - most_hz) / (ceiling_hz - most_hz)).clamp_min(0.0)
