@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plasticbench.drawing.constants import N_RASTER
 from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET, LifeHistory
 from plasticbench.networks.recordings import Weights
 
