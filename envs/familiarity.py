@@ -84,11 +84,11 @@ class Familiarity(SpikingTask):
 
     ## Conditions
     `background_rate_hz` U(1, 5); `active_rate_hz` U(15, 20); `training_s` U(30, 35); `break_1_s`, `break_2_s` U(1, 3);
-    `first_test`, "novel" or "familiar", and `plastic_in_test` (in both tests and the break between): novel and False in
-    FamiliarityIE, familiar and True in the others, as in the published runs; `familiar_patterns`, 1 in FamiliarityEE
-    and 2 in the others (the published EE rule keeps one of two); `w_init_PATHWAY`, `w_max_PATHWAY`, initial weight of
-    all its synapses and their bound: FamiliarityIE U(0, 0.3) and log-uniform in (2, 3), FamiliarityEI U(0.01, 0.05) and
-    0.3; elsewhere ee and ei 0.03 and 0.3, ie and ii 0.3 and 3.
+    `first_test`, "novel" or "familiar", `plastic_in_test` (in both tests and the break between) and
+    `familiar_patterns`: novel, False and 2 in FamiliarityIE, familiar, True and 1 in the others; `w_init_PATHWAY`,
+    `w_max_PATHWAY`, initial weight of all its synapses and their bound: FamiliarityIE U(0, 0.3) and log-uniform in
+    (2, 3), FamiliarityEI U(0.01, 0.05) and 0.3, FamiliarityII 0.3 and 0.5; elsewhere ee and ei 0.03 and 0.3, ie and ii
+    0.3 and 3.
 
     ## Loss
     Mean over both tests of max(0, 1 − r/f) where the pattern is familiar, of max(0, (r − n)/(100 − n)) where it is
@@ -109,8 +109,9 @@ class Familiarity(SpikingTask):
 
     ## Version history
     v0: first version. Unlike the published code, every lifetime has its own wiring, presentations and input spikes.
-    The published searches' cuts, ranges of weights and bound of the rate are not all known; those of EI and II, and
-    100 Hz as the bound everywhere, are inferred.
+    What the published searches used is not all known. Inferred: the weights of EI and II (the published II rule blows up
+    with 3 as its bound), 100 Hz as the bound of the rate, and one familiar pattern in all but IE (with two,
+    the published EE, EEEI and EEII rules keep one of them).
     """
 
     n_exc: int
@@ -274,6 +275,7 @@ _LIMITS_S = (0.0, 3600.0)
 _DRAWN: dict[str, dict[str, Distribution]] = {
     "IE": {"w_init_ie": Uniform(0.0, 0.3, _WEIGHTS), "w_max_ie": LogUniform(2.0, 3.0, _WEIGHTS)},
     "EI": {"w_init_ei": Uniform(0.01, 0.05, _WEIGHTS)},
+    "II": {"w_max_ii": Uniform(0.5, 0.5, _WEIGHTS)},
 }
 _WORDS = {"E": "excitatory", "I": "inhibitory"}
 _NAMES = ("IE", "EE", "EI", "II", "EEIE", "EEEI", "EEII", "EIIE")
@@ -297,7 +299,7 @@ def _conditions(name: str) -> dict[str, Distribution]:
         "break_2_s": Uniform(1.0, 3.0, _LIMITS_S),
         "first_test": Constant(first, (later,)),
         "plastic_in_test": Constant(name != "IE", (name == "IE",)),
-        "familiar_patterns": Constant(1, (2,)) if name == "EE" else Constant(2, (1,)),
+        "familiar_patterns": Constant(2, (1,)) if name == "IE" else Constant(1, (2,)),
         **weights,
         **_DRAWN.get(name, {}),
     }

@@ -1,5 +1,6 @@
 """The familiarity tasks against arithmetic, their protocol, and what the original simulator did."""
 
+import itertools
 import math
 
 import numpy as np
@@ -26,8 +27,8 @@ def constant(task, novel_hz, familiar_hz):
     (life,) = task.draw([0])
     n = life.phase("novel").stop - life.phase("novel").start
     assert n == life.phase("familiar").stop - life.phase("familiar").start == 50_000
-    rates = {NOVEL: torch.full((1, 1, n), novel_hz), FAMILIAR: torch.full((1, 1, n), familiar_hz)}
-    rates = {recording: hz.to(torch.float64) for recording, hz in rates.items()}
+    windows = {NOVEL: novel_hz, FAMILIAR: familiar_hz}
+    rates = {recording: torch.full((1, 1, n), hz, dtype=torch.float64) for recording, hz in windows.items()}
     return float(task.loss(Recordings(rates, torch.tensor([[life.n_steps]]), torch.tensor([[False]])), [life]))
 
 
@@ -75,7 +76,7 @@ def test_order_plasticity_and_cuts_are_those_of_the_id(task):
         acts = life.plastic_at(phase.start)
         assert acts == (not (is_ie and tested),) * len(task.plastic), phase
     assert life.phases[-1].stop == life.n_steps
-    assert all(a.stop == b.start for a, b in zip(life.phases, life.phases[1:], strict=False))
+    assert all(a.stop == b.start for a, b in itertools.pairwise(life.phases))
 
 
 @every_task
@@ -129,7 +130,7 @@ def test_a_test_shows_one_pattern_all_along_and_a_break_none(task):
             assert not [one for one in shown if one.start < phase.stop and one.stop > phase.start]
         trained = [one for one in shown if one.stop <= life.phase("training").stop]
         assert all(one.pattern < n_familiar for one in trained)
-        assert all(a.stop <= b.start for a, b in zip(shown, shown[1:], strict=False))
+        assert all(a.stop <= b.start for a, b in itertools.pairwise(shown))
 
 
 def test_presentations_last_two_seconds_with_gaps_of_a_tenth():
@@ -137,7 +138,7 @@ def test_presentations_last_two_seconds_with_gaps_of_a_tenth():
     (life,) = IE.draw([7], [conditions])
     shown = IE.presentations(life.conditions, 7)[:-3]  # the last of training is cut
     on_s = np.array([one.stop - one.start for one in shown]) * 1e-4
-    off_s = np.array([b.start - a.stop for a, b in zip(shown, shown[1:], strict=False)]) * 1e-4
+    off_s = np.array([b.start - a.stop for a, b in itertools.pairwise(shown)]) * 1e-4
     assert len(shown) > 1500
     assert on_s.mean() == pytest.approx(2.0, abs=4 * 0.667 / len(shown) ** 0.5)
     assert on_s.std() == pytest.approx(2 / 3, rel=0.1)
