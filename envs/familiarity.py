@@ -109,9 +109,9 @@ class Familiarity(SpikingTask):
 
     ## Version history
     v0: first version. Unlike the published code, every lifetime has its own wiring, presentations and input spikes.
-    What the published searches used is not all known. Inferred: the weights of EI and II (the published II rule blows up
-    with 3 as its bound), 100 Hz as the bound of the rate, and one familiar pattern in all but IE (with two,
-    the published EE, EEEI and EEII rules keep one of them).
+    Not all that the published searches used is known. Inferred: weights of EI and II (the published II rule blows up
+    with 3 as its bound), 100 Hz as the bound of the rate, and one familiar pattern in all but IE (of two, the
+    published EE, EEEI and EEII rules keep one).
     """
 
     n_exc: int
