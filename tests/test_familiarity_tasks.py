@@ -218,7 +218,7 @@ def test_a_learned_rule_tells_what_it_has_seen_from_what_it_has_not():
     assert float(IE_MINI.losses("null", IE_MINI.official_seeds[:1])) > 0.2
 
 
-def clock(until_spikes: float, high_hz: float = 18.0, low_hz: float = 2.0) -> Rule:
+def clock(until_spikes: float, high_hz: float = 20.0, low_hz: float = 2.0) -> Rule:
     """Holds each neuron at one rate, and from its `until_spikes`-th spike on at another: it answers to time alone."""
     return Rule(
         "clock",
@@ -236,11 +236,11 @@ def clock(until_spikes: float, high_hz: float = 18.0, low_hz: float = 2.0) -> Ru
 
 
 def test_a_rule_that_answers_to_time_alone_fails_in_the_other_order():
-    """And it has no use for a task whose plasticity is off in the tests."""
+    """Tuned by hand to the fixed order; on these two lives it does what no constant rate can."""
     seeds = EEIE_MINI.official_seeds[1:3]
     losses = {}
     for first in ("familiar", "novel"):
-        losses[first] = EEIE_MINI.losses(clock(600.0), seeds, conditions={"first_test": first})
+        losses[first] = EEIE_MINI.losses(clock(650.0), seeds, conditions={"first_test": first})
     assert float(losses["familiar"].mean()) < 1 / 19
     assert float(losses["novel"].min()) > 0.1
 

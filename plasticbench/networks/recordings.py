@@ -69,8 +69,9 @@ class Weights:
 
     def picked(self, n_synapses: int) -> np.ndarray:
         """Which of a pathway's synapses are recorded: places in their order."""
-        n = n_synapses if self.n is None else min(self.n, n_synapses)
-        return np.linspace(0, n_synapses - 1, n).astype(np.int64)
+        if self.n is None or self.n >= n_synapses:
+            return np.arange(n_synapses)
+        return np.linspace(0, n_synapses - 1, self.n).astype(np.int64)
 
 
 @dataclass(frozen=True)
