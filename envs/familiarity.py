@@ -229,9 +229,9 @@ class Familiarity(SpikingTask):
         return 42.0 + math.exp(-share_lived)
 
     def shortened(self) -> Familiarity:
-        seconds = {"training_s": 0.004, "break_1_s": 0.0005, "break_2_s": 0.0005}
+        seconds = {"training_s": 0.0025, "break_1_s": 0.0005, "break_2_s": 0.0005}
         return dataclasses.replace(
-            self, n_exc=80, n_inh=20, probability=0.3, n_inputs=105, side=10, radius=3.0, n_pattern=20, test_s=0.002,
+            self, n_exc=80, n_inh=20, probability=0.3, n_inputs=105, side=10, radius=3.0, n_pattern=20, test_s=0.0015,
             input_weight=2.0,
             conditions={**self.conditions, **{name: Uniform(value, value) for name, value in seconds.items()}},
         )  # fmt: skip

@@ -66,8 +66,8 @@ def _draw_raster(axes: Axes, life: Any, scene: Scene, now_s: float) -> None:
         start_s, stop_s = max(one.start * dt_s, first_s), min(one.stop * dt_s, now_s)
         if start_s < stop_s:
             bottom, top = scene.pattern_rows[one.pattern]
-            style = {"facecolor": _colour(one.pattern, scene), "alpha": 0.45, "zorder": 3}
-            axes.fill_between([start_s, stop_s], bottom, top, lw=0, **style)
+            colour = _colour(one.pattern, scene)
+            axes.fill_between([start_s, stop_s], bottom, top, lw=0, facecolor=colour, alpha=0.45, zorder=3)
     axes.set(ylabel="row of the sheet", xlim=(first_s, now_s), ylim=(-1, scene.row.max() + 1))
     axes.set_title(
         f"spikes of {_N_SHOWN} excitatory neurons, where they listen; shaded: the pattern that is on (red: novel)",
