@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -64,6 +66,12 @@ class Weights:
     every_s: float
     n: int | None = None
     phase: str | None = None
+
+    def picked(self, n_synapses: int) -> np.ndarray:
+        """Which of a pathway's synapses are recorded: places in their order."""
+        if self.n is None or self.n >= n_synapses:
+            return np.arange(n_synapses)
+        return np.linspace(0, n_synapses - 1, self.n).astype(np.int64)
 
 
 @dataclass(frozen=True)

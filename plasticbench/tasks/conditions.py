@@ -122,6 +122,20 @@ class Choice(Distribution):
 
 
 @dataclass(frozen=True)
+class Constant(Distribution):
+    """Always `value`; a caller may fix one of `others` instead."""
+
+    value: Any
+    others: tuple[Any, ...]
+
+    def draw(self, seed: int, name: str) -> Any:
+        return self.value
+
+    def check(self, name: str, value: Any) -> Any:
+        return Choice((self.value, *self.others)).check(name, value)
+
+
+@dataclass(frozen=True)
 class WholeInTurn(Distribution):
     """Whole numbers in turn over consecutive seeds; a caller may fix any positive one. One value: it is fixed."""
 

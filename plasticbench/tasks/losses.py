@@ -65,3 +65,15 @@ def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:
     Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
     """
     return (rate_hz - target_hz) ** 2 / (rate_hz + 2.0)
+
+
+def familiarity(familiar_hz: Tensor, novel_hz: Tensor, least_hz: float, most_hz: float, ceiling_hz: float) -> Tensor:
+    """Mean over two windows of equal length of how far a rate is from telling them apart: 0 at best, at most 1.
+
+    Of the familiar window max(0, 1 − r/least_hz); of the novel one max(0, (r − most_hz)/(ceiling_hz − most_hz)).
+    Rates (..., n_steps) in Hz; the mean is over the last axis.
+    Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
+    """
+    missing = (1.0 - familiar_hz / least_hz).clamp_min(0.0)
+    excess = ((novel_hz - most_hz) / (ceiling_hz - most_hz)).clamp_min(0.0)
+    return (missing.mean(-1) + excess.mean(-1)) / 2.0

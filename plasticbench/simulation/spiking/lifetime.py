@@ -163,8 +163,7 @@ class Lifetime:
         for recording, kept in self._weights.items():
             if self.step in self._sample_steps(recording):
                 w = self.weights()[recording.pathway]
-                picked = slice(None) if recording.n is None else _evenly(len(w), recording.n)
-                kept.append(w[picked].copy())
+                kept.append(w[recording.picked(len(w))])
 
     def _sample_steps(self, recording: Weights) -> range:
         phase = self.life.phase(recording.phase)
@@ -266,11 +265,6 @@ class Lifetime:
         """Memory of the lifetime, its wiring and its recordings."""
         parts = (self.layout, self.processes, self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log)
         return sum(array.nbytes for part in parts for array in part)
-
-
-def _evenly(n_all: int, n: int) -> np.ndarray:
-    """At most n evenly spaced places."""
-    return np.linspace(0, n_all - 1, min(n, n_all)).astype(np.int64)
 
 
 def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
