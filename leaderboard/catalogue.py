@@ -99,10 +99,10 @@ def installed() -> Catalogue:
 
 
 def _check_rule(rule: Any, task: Any) -> None:
-    from plasticbench.rules import group_rules
+    from plasticbench.rules.check import check_rule
 
     variables = {name: task.variables(name) for name in task.pathways}
-    group_rules([rule], task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+    check_rule(rule, task.pathways, task.events, variables, task.arrays if rule.arrays else None)
 
 
 def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
