@@ -52,8 +52,9 @@ def submit(
     """Put a result (the file that `evaluate --out` writes) on a board and return the entry's folder.
 
     `authors` are names, as a list or with commas between. `about` adds to what the result says of its rule's
-    origin: reference, learner, training_tasks, training_seeds, cost, parents, notes. Raises SubmissionError with
-    every problem, DuplicateEntry, or PlasticbenchError; the board is then as it was.
+    provenance: origin (one of `plasticbench.rules.rule.PROVENANCES`), reference, learner, training_tasks,
+    training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
+    PlasticbenchError; the board is then as it was.
     """
     path = Path(result_path)
     board = open_board(board_dir, catalogue)
