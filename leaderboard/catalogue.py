@@ -89,23 +89,26 @@ def installed() -> Catalogue:
     import plasticbench
     from plasticbench.rules.codec import rule_from_json
 
+    from .limited import LimitedMeasure
+
     return Catalogue(
         tasks={task_id: plasticbench.task(task_id) for task_id in plasticbench.task_ids()},
         load_rule=plasticbench.load_rule,
         rule_from_json=rule_from_json,
         check_rule=_check_rule,
-        measure=_measure,
+        measure=LimitedMeasure(measured),
     )
 
 
 def _check_rule(rule: Any, task: Any) -> None:
-    from plasticbench.rules import group_rules
+    from plasticbench.rules.check import check_rule
 
     variables = {name: task.variables(name) for name in task.pathways}
-    group_rules([rule], task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+    check_rule(rule, task.pathways, task.events, variables, task.arrays if rule.arrays else None)
 
 
-def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
+def measured(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
+    """The rules' lifetimes, simulated in this process."""
     from plasticbench.evaluation.result import hardware, versions
     from plasticbench.simulation.engine import engine_names
 

@@ -10,6 +10,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue
+from .origin import origin_problems
 
 TOLERANCE = 1e-9  # relative: room for another order of summation, none for an edit
 
@@ -17,6 +18,7 @@ TOLERANCE = 1e-9  # relative: room for another order of summation, none for an e
 def claim_problems(data: dict[str, Any], rule: Any, catalogue: Catalogue, submission: bool) -> Iterator[Problem]:
     """Problems of a schema-valid entry.json; `rule` is the parsed rule, or None where it does not parse."""
     yield from _lifetime_problems(data)
+    yield from origin_problems(data["provenance"])
     if rule is not None:
         if rule.name != data["rule"]:
             yield Problem("rule", f"is {data['rule']!r}, but the rule's own name is {rule.name!r}")

@@ -23,6 +23,7 @@ import numpy as np
 from plasticbench.files import JsonLimits, parse_json, read_bytes
 
 from .json_text import canonical, digest
+from .origin import origin_of, unverified_of
 
 FORMAT = "plasticbench/entry@1"
 ENTRY_FILE = "entry.json"
@@ -85,6 +86,16 @@ class Entry:
     @property
     def provenance(self) -> dict[str, Any]:
         return self.data["provenance"]
+
+    @property
+    def origin(self) -> str:
+        """Where the rule comes from, as declared."""
+        return origin_of(self.provenance, self.rule, self.data["rule_hash"])
+
+    @property
+    def unverified(self) -> str:
+        """What of the rule was not checked against its source."""
+        return unverified_of(self.rule, self.data["rule_hash"])
 
     @property
     def changes_nothing(self) -> bool:

@@ -19,6 +19,7 @@ from plasticbench.files import sync_folder
 
 INCOMING = ".incoming-"
 _ABANDONED_AFTER_S = 24 * 3600.0
+_WAIT_S = 60.0  # for another process that publishes on the same board
 
 
 @contextlib.contextmanager
@@ -33,6 +34,36 @@ def incoming_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time(parent: Path) -> Iterator[None]:
+    """Only one process at a time is here for a folder; PlasticbenchError after a minute of waiting.
+
+    The lock is the folder's own, so nothing lies about, and the system releases it when a process dies. Where there
+    are no such locks (Windows, some network drives) several processes may be here.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            handle = os.open(parent, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            give_up = time.monotonic() + _WAIT_S
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > give_up:
+                        raise PlasticbenchError(
+                            f"board: {parent} is kept by another process that submits to it; wait for it, or end it"
+                        ) from None
+                    time.sleep(0.01)
+                    continue
+                except OSError:  # a file system without locks
+                    pass
+                break
+        yield
 
 
 def publish_folder(folder: Path, target: Path) -> None:

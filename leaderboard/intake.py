@@ -17,6 +17,7 @@ from .duplicates import duplicate_problems
 from .entry import ENTRY_FILE, FORMAT, LIMITS, RULE_FILE
 from .incoming import INCOMING
 from .json_text import pretty
+from .origin import origin_of
 from .schema import schema_problems
 from .validation import contained, entry_folders, entry_problems, json_problem
 
@@ -123,12 +124,14 @@ def entry_data(result: Mapping[str, Any], about: Mapping[str, Any] | None = None
     if isinstance(rule.get("reference"), str) and rule["reference"]:
         provenance["reference"] = rule["reference"]
     copied = {key: result[key] for key in _COPIED if key in result}
+    provenance |= {**_origin(result.get("learned", {})), **(about or {})}
+    provenance.setdefault("origin", origin_of(provenance, rule, str(result.get("rule_hash"))))
     return {
         "format": FORMAT,
         "task": copied.pop("task", None),
         "rule": rule.get("name"),
         **copied,
-        "provenance": {**provenance, **_origin(result.get("learned", {})), **(about or {})},
+        "provenance": provenance,
     }
 
 

@@ -189,6 +189,8 @@ def _origin(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> dict[str, 
     )
     return {
         "authors": origin["authors"],
+        "kind": found.standings[0].entry.origin,
+        "unverified": found.standings[0].entry.unverified,
         "learner": learner.get("name", ""),
         "details": details,
         "parents": [_relative(parent, family) for parent in origin.get("parents", ())],

@@ -1,8 +1,8 @@
 """Submitting a result: checked in full, then on the board in one atomic step, or not at all.
 
 The entry is built in a hidden folder on the board's own file system, validated there by the code that CI runs,
-and renamed. The rename fails if the name is taken, so of many processes that submit at once each either adds its
-entry or learns that it is there already; nothing is ever overwritten.
+and renamed, by one process at a time. The rename fails if the name is taken, so of many processes that submit at once
+each either adds its entry or learns that it, or one that does the same, is there already; nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .board import open_board
 from .catalogue import Catalogue
 from .duplicates import twin
 from .entry import RULE_FILE, entry_slug, task_slug
-from .incoming import incoming_folder, publish_folder, sweep
+from .incoming import incoming_folder, one_at_a_time, publish_folder, sweep
 from .intake import read_result, stage
 from .validation import entry_folders
 
@@ -52,8 +52,9 @@ def submit(
     """Put a result (the file that `evaluate --out` writes) on a board and return the entry's folder.
 
     `authors` are names, as a list or with commas between. `about` adds to what the result says of its rule's
-    origin: reference, learner, training_tasks, training_seeds, cost, parents, notes. Raises SubmissionError with
-    every problem, DuplicateEntry, or PlasticbenchError; the board is then as it was.
+    provenance: origin (one of `plasticbench.rules.rule.PROVENANCES`), reference, learner, training_tasks,
+    training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
+    PlasticbenchError; the board is then as it was.
     """
     path = Path(result_path)
     board = open_board(board_dir, catalogue)
@@ -70,15 +71,16 @@ def submit(
         if problems:
             raise SubmissionError(str(path), problems)
         task, slug = task_slug(result["task"]), entry_slug(result["rule"]["name"], result["rule_hash"])
-        others = [path for own in board.folders for _, path in entry_folders(own) if path.parent.name == task]
         rule = board.catalogue.load_rule(folder / RULE_FILE)
-        existing = twin(rule, board.catalogue.task(result["task"]), others, board.catalogue)
-        if existing is not None:
-            raise DuplicateEntry(existing)
         target = board.writable / task / slug
-        target.parent.mkdir(exist_ok=True)
-        try:
-            publish_folder(folder, target)
-        except FileExistsError:
-            raise DuplicateEntry(target) from None
+        with one_at_a_time(board.writable):  # else two that do the same could both be found new
+            others = [path for own in board.folders for _, path in entry_folders(own) if path.parent.name == task]
+            existing = twin(rule, board.catalogue.task(result["task"]), others, board.catalogue)
+            if existing is not None:
+                raise DuplicateEntry(existing)
+            target.parent.mkdir(exist_ok=True)
+            try:
+                publish_folder(folder, target)
+            except FileExistsError:
+                raise DuplicateEntry(target) from None
     return target

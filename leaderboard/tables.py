@@ -26,7 +26,7 @@ def board_table(board: Board | str | Path | None = None, task_id: str | None = N
 def _task_text(table: TaskStandings) -> str:
     task = table.task
     lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
-    header = ("rank", "group", "rule", "score", "95 %", "loss", "mid 50 %", "blow-ups", "learned in", "learner")
+    header = ("rank", "group", "rule", "score", "95 %", "loss", "mid 50 %", "blow-ups", "learned in", "provenance")
     if table.ranked:
         lines += [text_table(header, [_cells(standing) for standing in table.ranked]), table.verdict]
     else:
@@ -51,7 +51,7 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         f"{standing.loss_iqm:.5g}",
         f"{standing.n_blown_up}/{standing.n_lifetimes}",
         "-" if not cost else f"{cost:,} lives",
-        standing.entry.provenance.get("learner", {}).get("name", "published"),
+        f"{standing.entry.origin} ({standing.learner})" if standing.learner else standing.entry.origin,
     )
 
 
@@ -143,6 +143,7 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
         "lifetimes": standing.n_lifetimes,
         "blow_ups": standing.n_blown_up,
         "cost_lifetimes": standing.cost,
+        "origin": standing.entry.origin,
         "provenance": standing.entry.provenance,
     }
 

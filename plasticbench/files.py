@@ -26,7 +26,8 @@ _MAX_DIGITS = 40  # of a whole number; Python's own conversion takes the square 
 # Strings end at their first bare quote, or with the text; possessive, so that nothing is tried twice.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters, what turns the direction of writing, and halves of surrogate pairs.
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TEMPORARY = ".tmp-"
 
 

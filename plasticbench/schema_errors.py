@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 200  # of one value; a hostile list could have one an item
 
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:

@@ -35,6 +35,7 @@ REFUSED = {
     "half a pair as key": (b'{"\\ud835": 1}', "its key has half of a surrogate pair"),
     "terminal escape": (b'{"note": ["a\\u001b[2J"]}', r"^note\[0\]: has a control character \(U\+001B at 1\)"),
     "C1 control": (b'"\\u009b"', "control character"),
+    "text that turns": (b'{"author": "\\u202eabc"}', r"^author: has a control character \(U\+202E at 0\)"),
     "not UTF-8": (b'{"a": "\xe9"}', "not UTF-8 text \\(byte 7\\)"),
     "UTF-16": ('{"a": 1}'.encode("utf-16"), "UTF-16 text, not UTF-8"),
     "pickle": (b"\x80\x04\x95", "pickle"),

@@ -22,7 +22,7 @@ class ParetoPoint:
 
 
 def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 300) -> Markup:
-    """Loss against learning cost, both on log scales where they span enough; published rules in a band at the left."""
+    """Loss against learning cost, both on log scales where they span enough; what no learner found at the left."""
     paid = [p.cost for p in points if p.cost > 0]
     x_low, x_high = (math.log10(min(paid)), math.log10(max(paid))) if paid else (0.0, 1.0)
     x_low, x_high = math.floor(x_low), max(math.ceil(x_high), math.floor(x_low) + 1)
@@ -50,7 +50,7 @@ def pareto_plot(points: Sequence[ParetoPoint], null_loss: float, height: int = 3
         place = f"{x(10.0**power):.2f}%"
         parts.append(f'<line class="grid" x1="{place}" x2="{place}" y1="{top}" y2="{bottom}"/>')
         parts.append(f'<text class="tick-x" x="{place}" y="{bottom + 16}">{_thousands(10**power)}</text>')
-    parts.append(f'<text class="tick-x" x="{band}%" y="{bottom + 16}">published</text>')
+    parts.append(f'<text class="tick-x" x="{band}%" y="{bottom + 16}">no learner</text>')
     parts.append(f'<text class="tick-x axis-name" x="60%" y="{height - 6}">lifetimes spent on learning</text>')
     parts.append(
         f'<line class="null-line" x1="10%" x2="98%" y1="{y(null_loss):.1f}" y2="{y(null_loss):.1f}"/>'

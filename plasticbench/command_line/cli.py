@@ -11,6 +11,10 @@ from importlib.metadata import version
 from plasticbench.command_line.streams import kept_streams
 from plasticbench.errors import PlasticbenchError
 
+_PROVENANCE_HELP = (
+    "where the rule comes from: 'as published', 'variant of a published rule', 'published form, numbers learned here', "
+    "'learned here' or 'unpublished' (default: what the rule says, or how it was learned)"
+)
 _EXIT_DONE, _EXIT_FAILURE, _EXIT_BAD_INPUT = 0, 1, 2
 
 
@@ -116,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("result", metavar="RESULT", help="a file written by `evaluate --out` or `learn`")
     p.add_argument("--board", metavar="DIR")
     p.add_argument("--authors", metavar="NAMES", default="", help="who found the rule")
+    p.add_argument("--provenance", metavar="P", help=_PROVENANCE_HELP)
 
     p = command("verify", "re-simulate an entry on official and fresh seeds")
     p.add_argument("entry", metavar="ENTRY", nargs="?", help="an entry's path or name")

@@ -45,7 +45,10 @@ def run_list(arguments: Namespace) -> None:
                     }
                     for t in tasks
                 ],
-                "rules": [{"name": n, "reference": r.reference} for n, r in known_rules().items()],
+                "rules": [
+                    {"name": n, "reference": r.reference, "provenance": r.provenance, "unverified": r.unverified}
+                    for n, r in known_rules().items()
+                ],
                 "learners": sorted(registry.learners()),
                 "learner_options": {
                     name: [
@@ -176,7 +179,8 @@ def run_learn(arguments: Namespace) -> None:
 
 def run_submit(arguments: Namespace) -> None:
     board = _leaderboard()
-    entry = board.submit(arguments.result, arguments.board, authors=arguments.authors)
+    about = {"origin": arguments.provenance} if arguments.provenance else None
+    entry = board.submit(arguments.result, arguments.board, authors=arguments.authors, about=about)
     print(f"entry: {entry}\nstate: self-reported (ranked once verified: plasticbench verify {entry})")
 
 

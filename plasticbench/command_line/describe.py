@@ -16,6 +16,8 @@ from plasticbench.rules.equations import memories
 def describe_rule(rule: Rule) -> str:
     """Name, citation, equations and parameters, as text."""
     lines = [rule.name, f"  {rule.reference}" if rule.reference else "  (no reference)"]
+    lines += [f"  {rule.provenance}"] if rule.provenance else []
+    lines += [f"  not verified against the source: {rule.unverified}"] if rule.unverified else []
     for pathway, events in rule.equations().items():
         where = "every plastic pathway" if pathway == "*" else f"pathway {pathway}"
         lines.append(f"\n{where}")

@@ -44,13 +44,6 @@ class Dialect:
     def power(self, base: str, exponent: str) -> str:
         return f"({base} ** {exponent})" if self.name == "numba" else self.call("pow", base, exponent)
 
-    def choose(self, condition: str, yes: str, no: str) -> str:
-        return f"({yes} if {condition} else {no})" if self.name == "numba" else f"({condition} ? {yes} : {no})"
-
-    @property
-    def either(self) -> str:
-        return "or" if self.name == "numba" else "||"
-
     def assign(self, name: str, value: str) -> str:
         return f"{name} = {value}" if self.name == "numba" else f"const {self.c_type} {name} = {value};"
 
@@ -83,15 +76,31 @@ def dialect(name: str, scalar: str) -> Dialect:
     return Dialect(name, scalar)
 
 
+# numba takes the square of the number of branches and more to compile them, so nothing here may be one.
+
+
+def _step(target: Dialect, operands: Sequence[str]) -> str:
+    holds = f"{operands[0]} > {target.literal(0.0)}"
+    if target.name == "numba":
+        return f"np.{target.scalar}({holds})"
+    return f"({holds} ? {target.literal(1.0)} : {target.literal(0.0)})"
+
+
 def _relu(target: Dialect, operands: Sequence[str]) -> str:
     zero = target.literal(0.0)
-    return target.choose(f"{operands[0]} <= {zero}", zero, operands[0])  # NaN passes through
+    if target.name == "numba":
+        return f"np.maximum({zero}, {operands[0]})"
+    return f"({operands[0]} <= {zero} ? {zero} : {operands[0]})"  # NaN passes through
 
 
-def _extreme(comparison: str) -> Callable[[Dialect, Sequence[str]], str]:
+def _extreme(function: str, comparison: str) -> Callable[[Dialect, Sequence[str]], str]:
+    """The later of two equal values, which may be zeros of different signs; NaN if one of them is."""
+
     def write(target: Dialect, operands: Sequence[str]) -> str:
         result, other = operands
-        return target.choose(f"{result} {comparison} {other} {target.either} {result} != {result}", result, other)
+        if target.name == "numba":
+            return f"np.{function}({other}, {result})"
+        return f"({result} {comparison} {other} || {result} != {result} ? {result} : {other})"
 
     return write
 
@@ -104,11 +113,9 @@ _SPECIAL: dict[str, Callable[[Dialect, Sequence[str]], str]] = {
         f"{target.literal(1.0)} / ({target.literal(1.0)} + {target.call('exp', '-' + operands[0])})"
     ),
     "relu": _relu,
-    "step": lambda target, operands: target.choose(
-        f"{operands[0]} > {target.literal(0.0)}", target.literal(1.0), target.literal(0.0)
-    ),
-    "min": _extreme("<"),
-    "max": _extreme(">"),
+    "step": _step,
+    "min": _extreme("minimum", "<"),
+    "max": _extreme("maximum", ">"),
 }
 
 

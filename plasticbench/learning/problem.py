@@ -16,6 +16,7 @@ from plasticbench.learning.executors import Executor, InProcess
 from plasticbench.learning.rule_set import RuleSet
 from plasticbench.learning.run_directory import Cost, RunDirectory
 from plasticbench.rules import Family, Rule
+from plasticbench.rules.size import check_size
 from plasticbench.simulation.random import Stream, check_seed
 from plasticbench.tasks.outcome import Outcome
 from plasticbench.tasks.task import TRAINING_SEED_BASE, Task
@@ -57,6 +58,7 @@ class Problem:
         executor: Executor | None = None,
         progress: Callable[[int, int], None] | None = None,
     ):
+        check_size(family.rule(family.initial(0)), task.pathways)
         self.task, self.family = task, family
         self.seed, self.budget = check_seed(seed), whole_number(budget, "budget", 1)
         self.engine, self.device, self.threads = engine, device, threads

@@ -8,6 +8,7 @@ from plasticbench.errors import RuleError
 from plasticbench.language.vocabulary import on_offer, shorten
 from plasticbench.rules.pathway import PathwayRule
 from plasticbench.rules.rule import EVERY_PATHWAY, Rule
+from plasticbench.rules.size import check_size
 from plasticbench.rules.variables import MODULATOR, TRACES
 
 Offered = Mapping[str, frozenset[str]] | frozenset[str]  # variables, of each pathway or of all
@@ -20,7 +21,7 @@ def check_rule(
     variables: Offered,
     arrays: Mapping[str, tuple[int, ...]] | None = None,
 ) -> None:
-    """Raise RuleError unless `rule` can live on these plastic pathways, events and variables.
+    """Raise RuleError unless `rule` can live on these plastic pathways, events and variables, and is not too long.
 
     `variables` are those on offer, for all pathways or for each; `arrays` the shapes a rule has to bring
     along.
@@ -36,6 +37,7 @@ def check_rule(
         offered = variables[pathway] if isinstance(variables, Mapping) else variables
         _check_events(part, events, offered, place)
         _check_variables(part, offered, place)
+    check_size(rule, pathways)
     wanted = arrays or {}
     for name in sorted(set(rule.arrays) ^ set(wanted)):
         found = "does not bring" if name in wanted else "brings"

@@ -32,6 +32,7 @@ from plasticbench.schema_errors import most_telling_problem, validator_of
 MAX_FILE_BYTES = 1_000_000
 MAX_ARRAYS_BYTES = 64_000_000
 _SCHEMA = Path(str(resources.files("plasticbench.rules") / "rule.schema.json"))
+_TOLD = ("reference", "note", "provenance", "unverified")  # what is said of a rule, and no part of its hash
 _LONG_TRACE_S = 2.0  # beyond it a spike trace is rather milliseconds taken for seconds
 
 
@@ -107,7 +108,8 @@ def rule_from_json(data: Any, folder: Path | None = None, variables: Iterable[st
             variables=extra,
         )
     arrays = _arrays(data["arrays"], folder) if "arrays" in data else {}
-    rule = Rule(data["name"], pathways, data.get("reference", ""), data.get("note", ""), arrays)
+    told = {key: data[key] for key in _TOLD if key in data}
+    rule = Rule(data["name"], pathways, arrays=arrays, **told)
     if data["format"] == FORMAT_1 and rule.format != FORMAT_1:
         more = next(key for key, pathway in pathways.items() if pathway.needs_format_2)
         raise RuleError(f"format: found {FORMAT_1!r}; what pathways.{more} says needs {rule.format!r}")
@@ -170,10 +172,7 @@ def _read_tensors(name: str, folder: Path | None, where: str) -> dict[str, np.nd
 def rule_to_json(rule: Rule) -> dict[str, Any]:
     """The rule as one JSON object that needs no other file."""
     data: dict[str, Any] = {"format": rule.format, "name": rule.name}
-    if rule.reference:
-        data["reference"] = rule.reference
-    if rule.note:
-        data["note"] = rule.note
+    data |= {key: getattr(rule, key) for key in _TOLD if getattr(rule, key)}
     if rule.arrays:
         data["arrays"] = {name: _inline(array) for name, array in rule.arrays.items()}
     data["pathways"] = {key: pathway.to_json() for key, pathway in rule.pathways.items()}

@@ -12,7 +12,8 @@ at 0 and change alike, so they are the same number). What nothing reads plays no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from plasticbench.language.program import Program
@@ -136,8 +137,55 @@ def _operation(operation: str, operands: list[Sum]) -> Sum:
     if operation == "pow" and set(operands[1]) <= {()}:
         return _power(first, operands[1].get((), 0.0))
     if operation == "relu":
-        return _atom("max", [first, {}])
-    return _atom(operation, operands)
+        operation, operands = "max", [first, {}]
+    if operation == "max" and len(operands) == 2 and {} in operands:
+        size, argument = _unit(next((operand for operand in operands if operand), {}))
+        return _scaled(_atom("relu", [argument]), size) if argument else {}
+    return _SPECIAL[operation](first) if operation in _SPECIAL else _atom(operation, operands)
+
+
+def _unit(terms: Sum, signed: bool = False) -> tuple[float, Sum]:
+    """(c, terms / c): c is the first term's factor, without its sign unless `signed`."""
+    if not terms:
+        return 1.0, terms
+    factor = terms[min(terms)] if signed else abs(terms[min(terms)])
+    return factor, _scaled(terms, 1.0 / factor)
+
+
+def _sign(terms: Sum) -> float:
+    return -1.0 if terms and terms[min(terms)] < 0.0 else 1.0
+
+
+def _abs(terms: Sum) -> Sum:
+    size, argument = _unit(terms, signed=True)
+    return _scaled(_atom("abs", [argument]), abs(size))
+
+
+def _tanh(terms: Sum) -> Sum:
+    """2 sigmoid(2x) - 1, with the sign of x in front."""
+    sign = _sign(terms)
+    return _scaled(_added(_scaled(_sigmoid(_scaled(terms, 2.0 * sign)), 2.0), _constant(-1.0)), sign)
+
+
+def _sigmoid(terms: Sum) -> Sum:
+    return _power(_added(_constant(1.0), _exp(_scaled(terms, -1.0))), -1.0)
+
+
+def _exp(terms: Sum) -> Sum:
+    """The constant's part is a factor."""
+    constant = terms.get((), 0.0)
+    if abs(constant) > _MAX_EXPONENT:
+        return _atom("exp", [terms])
+    return _scaled(_atom("exp", [{key: value for key, value in terms.items() if key}]), math.exp(constant))
+
+
+_SPECIAL: dict[str, Callable[[Sum], Sum]] = {
+    "abs": _abs,
+    "exp": _exp,
+    "sigmoid": _sigmoid,
+    "step": lambda terms: _atom("step", [_unit(terms)[1]]),
+    "tanh": _tanh,
+}
 
 
 def _power(base: Sum, exponent: float) -> Sum:

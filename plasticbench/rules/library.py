@@ -31,6 +31,16 @@ def known_rules() -> Mapping[str, Rule]:
     return MappingProxyType(rules)
 
 
+def known_rule_of(rule_hash: str) -> Rule | None:
+    """The known rule with this hash, whatever it is called elsewhere."""
+    return _by_hash().get(rule_hash)
+
+
+@functools.cache
+def _by_hash() -> Mapping[str, Rule]:
+    return MappingProxyType({rule.hash: rule for rule in known_rules().values()})
+
+
 def unknown_rule(name: str, is_folder: bool) -> RuleError:
     """The error for a rule that is neither a known name nor a file."""
     if is_folder:

@@ -28,6 +28,12 @@ from plasticbench.rules.pathway import WEIGHT, PathwayRule
 
 FORMAT_1, FORMAT_2 = "plasticbench/rule@1", "plasticbench/rule@2"
 EVERY_PATHWAY = "*"
+AS_PUBLISHED = "as published"  # the source's equation, and its numbers where it gives any
+VARIANT = "variant of a published rule"
+NUMBERS_LEARNED = "published form, numbers learned here"
+LEARNED = "learned here"
+UNPUBLISHED = "unpublished"
+PROVENANCES = (AS_PUBLISHED, VARIANT, NUMBERS_LEARNED, LEARNED, UNPUBLISHED)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,99}")
 
@@ -45,12 +51,16 @@ class Rule:
     reference: str = ""
     note: str = ""
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    provenance: str = ""  # one of PROVENANCES, or not said
+    unverified: str = ""  # what was not checked against the source
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise RuleError(f"name: found {shorten(self.name)}; letters, digits and ._+()-, at most 100 characters")
-        for place in ("reference", "note"):
+        for place in ("reference", "note", "unverified"):
             _check_text(getattr(self, place), place)
+        if self.provenance not in ("", *PROVENANCES):
+            raise RuleError(f"provenance: found {shorten(self.provenance)}, expected {' or '.join(PROVENANCES)}")
         if not self.pathways:
             raise RuleError("pathways: none; name at least one, or '*' for every plastic pathway")
         for key in self.pathways:
@@ -88,7 +98,7 @@ class Rule:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of what the rule does: programs, numbers and arrays, without name, reference and note."""
+        """SHA-256 of what the rule does: programs, numbers and arrays, without its name and what is said of it."""
         content: dict[str, Any] = {}
         for key, pathway in self.pathways.items():
             network = pathway.network.to_json() if pathway.network else None

@@ -146,6 +146,36 @@ def test_of_fifty_processes_with_one_rule_exactly_one_wins(tmp_path, catalogue):
     assert len(open_board(tmp_path / "board", catalogue).entries) == 1
 
 
+def test_of_twenty_processes_with_one_rule_under_other_names_exactly_one_wins(tmp_path, catalogue):
+    spellings = [f"post*{a}*pre - w*eta*noise*base" for a in ("eta", "(eta+0)", "eta*1", "1*eta")]
+    paths = []
+    for n in range(20):
+        rule = rule_json(f"rule-{n}", 0.3)
+        rule["pathways"]["ff"] = {**rule["pathways"]["ff"], "on_step": spellings[n % 4]}
+        path = tmp_path / f"{n}.json"
+        path.write_text(json.dumps(result_json(catalogue, rule)))
+        paths.append((str(path), tmp_path / "board"))
+    with multiprocessing.get_context("fork").Pool(20) as pool:
+        won = pool.map(_try_submit, paths, chunksize=1)
+    assert sum(won) == 1
+    assert len(open_board(tmp_path / "board", catalogue).entries) == 1
+    assert validate_path(tmp_path / "board", catalogue=catalogue) == []
+
+
+def test_a_board_that_another_process_keeps_is_one_clear_line(write_result, tmp_path, catalogue, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr("plasticbench.leaderboard.incoming._WAIT_S", 0.0)
+    (tmp_path / "board").mkdir()
+    handle = os.open(tmp_path / "board", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(PlasticbenchError, match="kept by another process"):
+            submit(write_result(rule_json("hebb", 0.3)), tmp_path / "board", catalogue=catalogue)
+    finally:
+        os.close(handle)
+    assert submit(write_result(rule_json("hebb", 0.3)), tmp_path / "board", catalogue=catalogue).is_dir()
+
+
 _ENDLESS = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +83,7 @@ class WithArrays(Family):
         inner = self.family.rule(vector[: self.family.dimension], name, reference)
         entries = self._split(vector[None, self.family.dimension :])
         arrays = {key: entry[0].numpy().astype(np.float32) for key, entry in entries.items()}
-        return Rule(inner.name, inner.pathways, inner.reference, inner.note, arrays)
+        return replace(inner, arrays=arrays)
 
     def theta(self, rule: Rule) -> Tensor:
         import torch
