@@ -54,6 +54,7 @@ class RateStepper:
         self.readout: list[Tensor] = []  # per step (n_rules, n_seeds), of networks that have one
         self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
         self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
+        self._resets = {step for life in lives.lives for step in life.resets}
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()
 
@@ -67,6 +68,16 @@ class RateStepper:
         """Whether the modulator is delivered at this step."""
         modulator = self.lives.lives[0].modulator
         return modulator is not None and self.step in modulator.steps
+
+    def acts(self, pathway: str) -> bool:
+        """Whether this pathway's rule acts at this step."""
+        return bool(self.lives.acting[self.step, self.network.pathways.index(pathway)])
+
+    def events(self, pathway: str) -> tuple[str, ...]:
+        """What happens at this pathway's synapses at this step."""
+        if not self.acts(pathway):
+            return ()
+        return ("on_step", "on_modulator") if self.delivers else ("on_step",)
 
     def observe(self) -> dict[str, dict[str, Tensor]]:
         """What each pathway's synapses see at this step: variable -> tensor."""
@@ -140,6 +151,10 @@ class RateStepper:
 
     def _present(self) -> None:
         """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
+        if self.step in self._resets:
+            again = torch.from_numpy(self.lives.anew[:, self.step]).to(self.alive.device)
+            for memory in self.memory.values():
+                memory.forget(again)
         self._sample()
         if self._order is None:
             x = self._inputs
@@ -220,7 +235,7 @@ def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
         seen = stepper.observe()
         deltas: dict[str, Tensor] = {}
         for (name, structure), values in zip(structures.items(), parameters, strict=True):
-            for event in ("on_step", "on_modulator") if stepper.delivers else ("on_step",):
+            for event in stepper.events(name):
                 for target, change in structure.targets(event).items():
                     mean = change.evaluate_mean(seen[name], values, -3)
                     if target == "w":
