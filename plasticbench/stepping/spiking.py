@@ -111,7 +111,7 @@ class SpikingLifetimes:
         return torch.from_numpy(part).to(self._device)
 
     def _keep_spikes(self, each: SteppedLife) -> None:
-        fired = each.fired(each.life.spiking_network.populations[0].name, each.step - 1)
+        fired = each.fired_last(each.life.spiking_network.populations[0].name)
         self._spikes += [(each.step - 1, int(i)) for i in fired if i < N_RASTER]
         if len(self._spikes) > 2 * _KEPT_SPIKES:
             self._spikes = self._spikes[-_KEPT_SPIKES:]
@@ -139,6 +139,12 @@ class SpikingLifetimes:
 
     def outcome(self) -> Measured:
         return joined([self.task.measure(recordings, lives) for recordings, lives in self.recordings()], 1)
+
+    def synapses(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The presynaptic and postsynaptic neuron of each synapse of a pathway, in the first lifetime."""
+        network, first = self.first.spiking_network, self._each[0]
+        k = next(k for k, pathway in enumerate(network.pathways) if pathway.name == name)
+        return first.wiring.synapses(k, network.size(network.pathways[k].pre))
 
     def snapshot(self) -> dict[str, np.ndarray]:
         first = self._each[0]
