@@ -8,11 +8,14 @@ counts from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from plasticbench.rules import Rule, load_rule
+from plasticbench.files import read_json
+from plasticbench.rules import Rule, load_rule, rule_from_json
 from plasticbench.rules.pathway import PathwayRule
 
 EPSILON = 0.05  # in units of the score
@@ -76,9 +79,23 @@ def attacks(track: str) -> dict[str, Rule]:
     }
 
 
+@cache
+def _found() -> Mapping[str, Mapping[str, Any]]:
+    return read_json(Path(__file__).with_name("uninformed_rules.json"))
+
+
+def attacks_on(task: Any) -> dict[str, Rule]:
+    """Every attack of the task's track, and the best of each class of uninformed rules that a search found on it."""
+    form = "plasticbench/rule@2"
+    return attacks(task.track) | {
+        f"searched-{name}": rule_from_json({"format": form, "name": f"searched-{name}", "pathways": found["pathways"]})
+        for name, found in _found().get(task.id, {}).items()
+    }
+
+
 def attack(task: Any, seeds: Sequence[int] | None = None, engine: str = "auto") -> list[AttackOutcome]:
     """Try every attack on a task (default: its official seeds)."""
-    rules = attacks(task.track)
+    rules = attacks_on(task)
     lived = [load_rule("null"), *rules.values()]
     losses = task.losses(lived, task.official_seeds if seeds is None else seeds, engine=engine)
     means = [float(mean) for mean in losses.mean(dim=1)]
