@@ -37,6 +37,7 @@ class SmallTask:
     pathways: tuple[str, ...] = ("ff",)
     engines: tuple[str, ...] = ("cpu", "torch")
     rule_map: RuleMap | None = None
+    not_ranked_because: str = ""
     fails: str = ""  # the rule that fails here without bound
 
     @property
