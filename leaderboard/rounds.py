@@ -30,6 +30,7 @@ import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import create_bytes
+from plasticbench.schema_errors import Problem
 
 from .board import Board, open_board
 from .catalogue import TaskLike
@@ -96,12 +97,20 @@ def complete_rounds(board: Board, task: TaskLike) -> tuple[Round, ...]:
 
 def broken_rounds(board: Board) -> dict[str, str]:
     """Rounds that cannot be read: name -> first problem."""
-    return {
-        f"{FOLDER}/{task_slug(task.id)}/{folder.name}": problem
-        for task in board.catalogue.tasks.values()
-        for folder in _round_folders(board, task)
-        for problem in list(_problems(folder))[:1]
-    }
+    found: dict[str, str] = {}
+    for folder in board.folders:
+        for problem in round_problems(folder):
+            found.setdefault(problem.path.partition(":")[0], str(problem).partition(": ")[2])
+    return found
+
+
+def round_problems(board_folder: Path) -> list[Problem]:
+    """Every problem of the rounds in a board's folder, with the round's name in front; [] says: good."""
+    return [
+        Problem(f"{FOLDER}/{folder.parent.name}/{folder.name}: {name}", message)
+        for folder in sorted((board_folder / FOLDER).glob("*/*"))
+        for name, message in _problems(folder)
+    ]
 
 
 def live_round(
@@ -186,14 +195,14 @@ def _read(folder: Path) -> Round | None:
     return found
 
 
-def _problems(folder: Path) -> Iterator[str]:
-    draw = [f"{DRAW_FILE}: {problem}" for problem in _draw_problems(folder)]
-    yield from draw
+def _problems(folder: Path) -> Iterator[tuple[str, str]]:
+    draw = _draw_problems(folder)
+    yield from ((DRAW_FILE, problem) for problem in draw)
     found = None if draw else _read(folder)
     if found is not None:
         for path in sorted(folder.glob("*.json")):
             if path.name != DRAW_FILE:
-                yield from (f"{path.name[:12]}…: {problem}" for problem in _life_problems(path, found))
+                yield from ((f"{path.name[:12]}…", problem) for problem in _life_problems(path, found))
 
 
 def _draw_problems(folder: Path) -> list[str]:
@@ -212,8 +221,8 @@ def _life_problems(path: Path, current: Round) -> list[str]:
     problems = [f"{p.path}: {p.message}" for p in schema_problems("life", data)]
     if not problems and (data["nonce"], data["entry_hash"]) != (current.nonce, path.stem):
         problems = ["is of another round or entry"]
-    if not problems and {len(data.get(k, [0] * current.n_lives)) for k in ("losses", "statuses")} != {current.n_lives}:
-        problems = [f"losses: {current.n_lives} lifetimes wanted"]
+    if not problems and "losses" in data and not len(data["losses"]) == len(data["statuses"]) == current.n_lives:
+        problems = [f"losses: {len(data['losses'])} lifetimes, {current.n_lives} wanted"]
     return problems
 
 
@@ -238,9 +247,11 @@ def live_rounds(
     opened = board if isinstance(board, Board) else open_board(board)
     for task_id in task_ids or opened.catalogue.tasks:
         known = opened.catalogue.task(task_id if "/" in task_id else f"plasticbench/{task_id}")
-        found = live_round(
-            opened, known.id, lambda done, n, name, of=known.id: say(f"{of}: {done + 1}/{n}: {name}")
-        )
+
+        def progress(done: int, n: int, name: str, of: str = known.id) -> None:
+            say(f"{of}: {done + 1}/{n}: {name}")
+
+        found = live_round(opened, known.id, progress)
         if found is not None:
             say(f"{known.id}: round {found.folder.name}: {len(found.losses)} entries, {found.n_lives} lifetimes each")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .board import Board, open_board
+from .rounds import broken_rounds
 from .standings import Standing, TaskStandings, task_standings
 from .text_table import broken_text, text_table
 from .tracks import TrackRow, TrackStandings, track_standings, tracks
@@ -20,7 +21,11 @@ def board_table(board: Board | str | Path | None = None, task_id: str | None = N
     parts = [_task_text(table) for table in tables.values() if table.ranked or table.unranked]
     for track in tracks(opened):
         parts += _track_text(track_standings(opened, track, tables))
-    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + broken_text(opened.broken)
+    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + broken_text(_broken(opened))
+
+
+def _broken(board: Board) -> dict[str, str]:
+    return {**board.broken, **broken_rounds(board)}
 
 
 def _task_text(table: TaskStandings) -> str:
@@ -118,7 +123,7 @@ def board_json(board: Board | str | Path | None = None, task_id: str | None = No
     found: dict[str, Any] = {"tasks": [_task_json(table) for table in tables.values()]}
     if task_id is None:
         found["tracks"] = [_track_json(track_standings(opened, track, tables)) for track in tracks(opened)]
-    found["broken"] = dict(sorted((opened.broken if task_id is None else opened.broken_of(task_id)).items()))
+    found["broken"] = dict(sorted((_broken(opened) if task_id is None else opened.broken_of(task_id)).items()))
     return found
 
 

@@ -39,6 +39,7 @@ def run_list(arguments: Namespace) -> None:
                         "id": t.id, "title": t.title, "summary": t.summary, "track": t.track,
                         "pathways": list(t.pathways), "conditions": list(t.condition_names),
                         "families": list(t.families),
+                        "ranked": t.ranked, "not_ranked_because": t.not_ranked_because or None,
                         "n_official": t.n_official, "null_loss": t.null_loss, "blind_loss": t.blind_loss,
                         "reference": t.reference, "reference_rule": t.reference_rule,
                         "reference_loss": t.reference_loss, "task_hash": t.spec_hash,
@@ -61,7 +62,7 @@ def run_list(arguments: Namespace) -> None:
     print("tasks")
     width = max(len(t.id) for t in tasks)
     for t in tasks:
-        print(f"  {t.id:<{width}}  {t.title}")
+        print(f"  {t.id:<{width}}  {t.title}{_not_ranked(t)}")
     print("\nrules")
     width = max(map(len, known_rules()))
     for name, rule in known_rules().items():
@@ -71,6 +72,10 @@ def run_list(arguments: Namespace) -> None:
         options = (f"{o.name}={_word(o.default)}" for o in options_of(registry.learner(name)))
         print(f"  {name:<{width}}  {', '.join(options)}")
     print(f"\nfamilies  {', '.join(sorted(families()))}")
+
+
+def _not_ranked(task: Any) -> str:
+    return f"; measured, not ranked: {task.not_ranked_because}" if task.not_ranked_because else ""
 
 
 def _word(default: Any) -> str:
@@ -191,9 +196,11 @@ def run_validate(arguments: Namespace) -> None:
 
 def run_verify(arguments: Namespace) -> None:
     board = _leaderboard()
-    if arguments.all == (arguments.entry is not None):
-        raise PlasticbenchError("entry: name one entry, or give --all")
-    if arguments.all:
+    if [arguments.all, arguments.rounds, arguments.entry is not None].count(True) != 1:
+        raise PlasticbenchError("entry: name one entry, or give --all or --rounds")
+    if arguments.rounds:
+        board.live_rounds(arguments.board)
+    elif arguments.all:
         print(board.verify_all(arguments.board))
     else:
         print(board.verify(arguments.entry, arguments.board))

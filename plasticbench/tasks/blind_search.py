@@ -9,8 +9,8 @@ rule of the class would have to be one that none of them came near.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Effort:
     generations: int = 5
     lives: int = 4
     validation_lives: int = 8
+    conditions: Mapping[str, float] = field(default_factory=dict)  # fixed while searching (shorter lives), by name
 
     @staticmethod
     def of(task: Task) -> Effort:
@@ -59,7 +60,7 @@ def search_restart(
     `start`: begin CMA-ES at this point (one that was found on a smaller task) instead of at the best of a design.
     """
     stream = Stream(number, f"blind search {kind.name}")
-    loss_on = _losses_of(task, kind)
+    loss_on = _losses_of(task, kind, effort.conditions)
     seeds = [TRAINING_SEED_BASE + int(s) for s in stream.integers(2**60, (effort.lives,))]
     d = kind.dimension(task)
     if start is None:
@@ -69,7 +70,7 @@ def search_restart(
     else:
         first = np.asarray(start, dtype=float)
     found = [first, *_cma_es(lambda u: loss_on(u, seeds), first, effort, number)]
-    judged = loss_on(np.stack(found), validation_seeds(effort.validation_lives))
+    judged = _losses_of(task, kind, {})(np.stack(found), validation_seeds(effort.validation_lives))
     best = int(judged.argmin())
     return Restart(tuple(float(x) for x in found[best]), float(judged[best]))
 
@@ -79,10 +80,13 @@ def validation_seeds(n: int) -> list[int]:
     return [TRAINING_SEED_BASE + int(s) for s in Stream(0, "blind search validation").integers(2**60, (n,))]
 
 
-def _losses_of(task: Task, kind: UninformedClass) -> Callable[[np.ndarray, Sequence[int]], np.ndarray]:
+def _losses_of(
+    task: Task, kind: UninformedClass, conditions: Mapping[str, float]
+) -> Callable[[np.ndarray, Sequence[int]], np.ndarray]:
     def losses(points: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         rules: list[Rule] = [kind.rule(point, task) for point in points]
-        return task.losses(rules, seeds, threads=1).mean(dim=1).numpy()
+        lived = task.run(rules, seeds, conditions=conditions or None, metrics=False, threads=1)
+        return lived.losses.mean(dim=1).numpy()
 
     return losses
 

@@ -42,8 +42,12 @@ _LINEAR = {
     "to-a-constant": (0.05, -0.1, 0.0),
     "input-copy": (0.0, -1.0, 1.0),
     "slow-input-copy": (0.0, -0.1, 0.1),
+    "constant-and-input-copy": (0.1, -1.0, 1.0),
     # Static weights that suit one task or another: inhibition of one neuron, of a network; excitation.
     "constant-1.1": (1.1, -1.0, 0.0),
+    "constant-1.08": (1.08, -1.0, 0.0),
+    "constant-1.045": (1.045, -1.0, 0.0),
+    "constant-0.31": (0.31, -1.0, 0.0),
     "constant-0.3": (0.3, -1.0, 0.0),
     "constant-0.032": (0.032, -1.0, 0.0),
     "constant-0.026": (0.026, -1.0, 0.0),

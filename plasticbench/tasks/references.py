@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from plasticbench.tasks.blind_search import Effort, search_restart
 from plasticbench.tasks.null_attacks import attacks_on
 from plasticbench.tasks.task import Task
 from plasticbench.tasks.uninformed import UninformedClass, uninformed_classes
+
+
+_NUMBERS = tuple(f.name for f in fields(Effort) if f.name != "conditions")
 
 
 def measure_references(task: Task, engine: str = "auto") -> dict[str, float | None]:
@@ -93,8 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", metavar="FILE", help="what searches found, added to; a stopped one goes on from it")
     parser.add_argument("--class", dest="classes", action="append", default=[], metavar="NAME", help="repeatable")
     parser.add_argument("--from", dest="smaller", metavar="TASK", help="begin at what FILE has of this smaller task")
-    for name, value in asdict(Effort()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"of a search, e.g. {value}")
+    parser.add_argument(
+        "--condition", action="append", default=[], metavar="NAME=VALUE",
+        help="fixed while searching, as training_s=10 for shorter lives; what is found is judged on whole ones",
+    )  # fmt: skip
+    for name in _NUMBERS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="of a search of one class")
     parsed = parser.parse_args(arguments)
     try:
         for name in parsed.task:
@@ -116,8 +123,9 @@ def _measure_one(task: Task, parsed: argparse.Namespace) -> None:
     def save() -> None:
         write_bytes(path, (json.dumps(everything, indent=1, sort_keys=True) + "\n").encode())
 
-    given = {name: getattr(parsed, name) for name in asdict(Effort()) if getattr(parsed, name) is not None}
-    effort = replace(Effort.of(task), **given)
+    given = {name: getattr(parsed, name) for name in _NUMBERS if getattr(parsed, name) is not None}
+    fixed = {name: float(value) for name, _, value in (text.partition("=") for text in parsed.condition)}
+    effort = replace(Effort.of(task), conditions=fixed, **given)
     starts = everything[task_id_of(parsed.smaller)] if parsed.smaller else None
     search_blind_rules(task, own, parsed.classes, effort, starts, save)
     for name, found in own.items():

@@ -68,15 +68,16 @@ def largest_weight(task: Any, pathway: str) -> float:
 
 _LEVEL, _GAIN = Axis("a", is_weight=True), Axis("c", is_weight=True)
 _SPEED = Axis("k", 1e-3, 1.0)
+# The weight at 0 Hz and at 20 Hz, and the straight line through them.
+_BY_RATE = {"on_pre": "a + (b - a) * x_pre / (20 * tau_s) - w", "traces": {"x_pre": "tau_s"}}
+_AT_RATES = (Axis("a", 1e-3, 3.0, is_weight=True), Axis("b", 1e-3, 3.0, is_weight=True))
 _SPIKING = (
     UninformedClass("constant", "sets every weight to one number", {"on_pre": "a - w"},
                     (Axis("a", 1e-3, 1.0, is_weight=True),)),
-    UninformedClass("presynaptic", "sets the weight by the presynaptic trace",
-                    {"on_pre": "a - w + c * x_pre", "traces": {"x_pre": "tau_s"}},
-                    (_LEVEL, _GAIN, Axis("tau_s", 5e-3, 0.5))),
+    UninformedClass("presynaptic", "sets the weight by the presynaptic rate of the last moments",
+                    _BY_RATE, (*_AT_RATES, Axis("tau_s", 5e-3, 0.5))),
     UninformedClass("slow-presynaptic", "sets the weight by a slow presynaptic trace, which tells time, too",
-                    {"on_pre": "a - w + c * x_pre / (1 + 10 * tau_s)", "traces": {"x_pre": "tau_s"}},
-                    (_LEVEL, _GAIN, Axis("tau_s", 0.5, 100.0))),
+                    _BY_RATE, (*_AT_RATES, Axis("tau_s", 0.5, 100.0))),
     UninformedClass("presynaptic-sum", "adds up the presynaptic rate's distance from a set point",
                     {"on_pre": "c * (x_pre / tau_s - rate_hz)", "traces": {"x_pre": "tau_s"}},
                     (Axis("c", high=3e-3, is_weight=True), Axis("rate_hz", 0.5, 200.0), Axis("tau_s", 0.02, 20.0))),
