@@ -49,7 +49,7 @@ def form(rule: Any, pathways: Iterable[str]) -> Any:
 
 
 def _pathway_form(structure: PathwayStructure) -> Any:
-    names = {parameter: _NUMBER for parameter in structure.parameters}
+    names = dict.fromkeys(structure.parameters, _NUMBER)
     names |= {trace.name: f"{trace.side} trace" for trace in structure.traces}
     names |= {state.name: f"{state.scope} state" for state in structure.states}
     return tuple(

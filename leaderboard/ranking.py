@@ -73,13 +73,16 @@ def rank_draws(lived: Sequence[Draws], attempts: Sequence[int] | None = None) ->
                 leads = tables[a].mean(common) < tables[b].mean(common)
                 better[a, b] = leads and (second - first <= negligible).mean() <= tail
     values = np.array([table.mean() for table in tables])
-    own = [resampled.mean(i, ()) for i in range(n)]
-    tails = [[tail_probability(t.count(), level) for level in (LEVEL, level_of(k))] for t, k in zip(tables, tried)]
     order = np.argsort(values, kind="stable")
+    intervals, highest = np.empty((n, 2)), np.empty(n)
+    for i, table in enumerate(tables):
+        own = resampled.mean(i, ())[None]
+        intervals[i] = interval(own, tail_probability(table.count()))[0]
+        highest[i] = interval(own, tail_probability(table.count(), level_of(tried[i])))[0, 1]
     return Ranking(
         values=values,
-        intervals=np.array([interval(row[None], t)[0] for row, (t, _) in zip(own, tails)]).reshape(n, 2),
-        highest=np.array([interval(row[None], t)[0, 1] for row, (_, t) in zip(own, tails)]),
+        intervals=intervals,
+        highest=highest,
         better=better,
         paired=paired,
         order=order,

@@ -113,9 +113,7 @@ def round_problems(board_folder: Path) -> list[Problem]:
     ]
 
 
-def live_round(
-    board: Board, task_id: str, progress: Callable[[int, int, str], None] | None = None
-) -> Round | None:
+def live_round(board: Board, task_id: str, progress: Callable[[int, int, str], None] | None = None) -> Round | None:
     """Live the round of a task that is due, and return it; None where none is.
 
     One is due where a round was broken off, or where a verified entry has lived in none. PlasticbenchError if the board

@@ -93,10 +93,10 @@ class TaskStandings:
         if not self.ranked:
             return ""
         if all(row.is_paired for row in self.ranked):
-            return "All rules lived the same lifetimes, drawn after the last of them came in, and are compared in pairs."
+            return "All rules lived common lifetimes, drawn after the last of them came in, and are compared in pairs."
         if any(row.is_paired for row in self.ranked):
             return (
-                "Rules that lived the same rounds of lifetimes are compared in pairs; those that came in since then, on "
+                "Rules that lived the same rounds of lifetimes are compared in pairs; those that came in since then on "
                 "lifetimes of their own, until the next round."
             )
         return (

@@ -39,7 +39,7 @@ def run_list(arguments: Namespace) -> None:
                         "id": t.id, "title": t.title, "summary": t.summary, "track": t.track,
                         "pathways": list(t.pathways), "conditions": list(t.condition_names),
                         "families": list(t.families),
-                        "ranked": t.ranked, "not_ranked_because": t.not_ranked_because or None,
+                        "ranked": not t.not_ranked_because, "not_ranked_because": t.not_ranked_because or None,
                         "n_official": t.n_official, "null_loss": t.null_loss, "blind_loss": t.blind_loss,
                         "reference": t.reference, "reference_rule": t.reference_rule,
                         "reference_loss": t.reference_loss, "task_hash": t.spec_hash,

@@ -88,12 +88,17 @@ def _found() -> Mapping[str, Mapping[str, Any]]:
     return read_json(Path(__file__).with_name("uninformed_rules.json"))
 
 
+def found_on(task: Any) -> Mapping[str, Mapping[str, Any]]:
+    """What a search (`references --blind`) found on a task: class of uninformed rules -> its best and what it lost."""
+    return _found().get(task.id, {})
+
+
 def attacks_on(task: Any) -> dict[str, Rule]:
     """Every attack of the task's track, and the best of each class of uninformed rules that a search found on it."""
     form = "plasticbench/rule@2"
     return attacks(task.track) | {
         f"searched-{name}": rule_from_json({"format": form, "name": f"searched-{name}", "pathways": found["pathways"]})
-        for name, found in _found().get(task.id, {}).items()
+        for name, found in found_on(task).items()
     }
 
 

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from plasticbench.tasks.blind_search import Effort, search_restart
 from plasticbench.tasks.null_attacks import attacks_on
 from plasticbench.tasks.task import Task
 from plasticbench.tasks.uninformed import UninformedClass, uninformed_classes
-
 
 _NUMBERS = tuple(f.name for f in fields(Effort) if f.name != "conditions")
 
@@ -50,7 +49,7 @@ def search_blind_rules(
     classes: Sequence[str] = (),
     effort: Effort | None = None,
     starts: dict[str, Any] | None = None,
-    save: Any = None,
+    save: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Search the classes (default all) of uninformed rules; `kept` has what earlier calls found, and is added to.
 
@@ -67,14 +66,13 @@ def search_blind_rules(
             seconds = round(time.process_time() - began, 1)
             found["restarts"].append({"places": list(restart.places), "loss": restart.loss, "cpu_s": seconds})
             found.pop("official_loss", None)
-            if save is not None:
-                save()
+            save()
         if "official_loss" not in found:
             rule = kind.rule(min(found["restarts"], key=lambda r: r["loss"])["places"], task)
             found["pathways"] = rule.to_json()["pathways"]
-            found["official_loss"] = float(task.losses(rule, task.official_seeds, threads=1).mean())
-            if save is not None:
-                save()
+            official = task.losses(rule, task.official_seeds, threads=1)[0].tolist()
+            found["official_loss"], found["first_official_loss"] = sum(official) / len(official), official[0]
+            save()
     return kept
 
 

@@ -154,11 +154,6 @@ class Task(abc.ABC):
         return {array.name: array.shape for array in network.slow_arrays} if isinstance(network, RateNetwork) else {}
 
     @property
-    def ranked(self) -> bool:
-        """Whether the board ranks rules on this task."""
-        return not self.not_ranked_because
-
-    @property
     def condition_names(self) -> tuple[str, ...]:
         return tuple(self.conditions)
 

@@ -52,9 +52,7 @@ class UninformedClass:
         for p, pathway in enumerate(task.pathways):
             own = places[p * len(self.axes) : (p + 1) * len(self.axes)]
             largest = largest_weight(task, pathway)
-            numbers = {
-                axis.parameter: axis.value(float(x), largest) for axis, x in zip(self.axes, own, strict=True)
-            }
+            numbers = {axis.parameter: axis.value(float(x), largest) for axis, x in zip(self.axes, own, strict=True)}
             parts[pathway] = {**self.part, "parameters": numbers}
         return rule_from_json({"format": "plasticbench/rule@2", "name": f"uninformed-{self.name}", "pathways": parts})
 

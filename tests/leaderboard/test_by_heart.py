@@ -52,7 +52,7 @@ def test_what_is_remembered_of_the_official_seeds_counts_on_no_task(tmp_path, le
     live_round(board, task_id)
     for rows in (before, task_standings(board, task_id).ranked):
         assert [row.name for row in rows] == ["honest", "by-heart"]
-        assert [row.rank for row in rows] == ([None, None] if not task.ranked else [(1, 1), (2, 2)])
+        assert [row.rank for row in rows] == ([None, None] if task.not_ranked_because else [(1, 1), (2, 2)])
         assert rows[1].official_loss < rows[0].official_loss
 
 

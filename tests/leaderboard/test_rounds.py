@@ -131,7 +131,8 @@ def test_a_rule_that_knows_the_official_seeds_by_heart_gains_no_rank(tmp_path, c
     result = result_json(catalogue, rule)
     losses = [loss - 0.02 for loss in result["losses"]]
     loss, score = float(np.mean(losses)), catalogue.tasks[SMALL].score
-    changes = {"losses": losses, "loss": loss, "score": score(loss), "score_interval": [score(loss + 1), score(loss - 1)]}
+    interval = [score(loss + 1), score(loss - 1)]
+    changes = {"losses": losses, "loss": loss, "score": score(loss), "score_interval": interval}
     put(tmp_path, catalogue, rule_json("honest", 0.34, 0.1))
     (tmp_path / "result.json").write_text(json.dumps({**result, **changes}))
     path = submit(tmp_path / "result.json", tmp_path / "board", catalogue=catalogue)
