@@ -1,13 +1,13 @@
 """Ranking rounds: lifetimes that all verified rules of a task live together, drawn after the last of them came in.
 
-    python -m plasticbench.leaderboard.rounds [--task ID ...] [--board DIR]
-
 The official seeds are public, so a rule can be fitted to them; and an entry's own fresh seeds are a draw of its own,
 so that who submits often draws often. A round has neither fault. Its seeds follow from a random number that is drawn
 when the round begins and is written down first, with the list of those who take part; a draw is never repeated or
 discarded, and an entry that comes later, when the seeds are public, waits for the next round. Two rules are compared on
 the rounds that both have lived, paired, and a rule's loss is its mean over all of its rounds: whoever submits again
 makes the next round due for everybody, and buys no draw for himself.
+
+`plasticbench verify --rounds` lives those that are due.
 
     <board>/_rounds/<task>/0001/draw.json            the random number, and who takes part
     <board>/_rounds/<task>/0001/<entry's hash>.json  what one of them lived
@@ -17,10 +17,8 @@ A round that is broken off goes on where it was. It counts once all who take par
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,27 +222,13 @@ def _life_problems(path: Path, current: Round) -> list[str]:
     return problems
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of this module; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m plasticbench.leaderboard.rounds", description=__doc__)
-    parser.add_argument("--task", action="append", default=[], metavar="ID", help="repeatable; default: all")
-    parser.add_argument("--board", metavar="DIR")
-    parsed = parser.parse_args(arguments)
-    try:
-        live_rounds(parsed.board, parsed.task, print)
-    except PlasticbenchError as error:
-        print(f"rounds: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
 def live_rounds(
     board: Board | str | Path | None = None, task_ids: Sequence[str] = (), say: Callable[[str], None] = print
 ) -> None:
     """Live the rounds that are due on these tasks (default all), and say how far it is."""
     opened = board if isinstance(board, Board) else open_board(board)
     for task_id in task_ids or opened.catalogue.tasks:
-        known = opened.catalogue.task(task_id if "/" in task_id else f"plasticbench/{task_id}")
+        known = opened.catalogue.task(task_id)
 
         def progress(done: int, n: int, name: str, of: str = known.id) -> None:
             say(f"{of}: {done + 1}/{n}: {name}")
@@ -252,7 +236,3 @@ def live_rounds(
         found = live_round(opened, known.id, progress)
         if found is not None:
             say(f"{known.id}: round {found.folder.name}: {len(found.losses)} entries, {found.n_lives} lifetimes each")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

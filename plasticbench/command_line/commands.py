@@ -198,8 +198,10 @@ def run_verify(arguments: Namespace) -> None:
     board = _leaderboard()
     if [arguments.all, arguments.rounds, arguments.entry is not None].count(True) != 1:
         raise PlasticbenchError("entry: name one entry, or give --all or --rounds")
+    if arguments.task and not arguments.rounds:
+        raise PlasticbenchError("task: it chooses among --rounds; an entry's name says its task")
     if arguments.rounds:
-        board.live_rounds(arguments.board)
+        board.live_rounds(arguments.board, [registry.task(arguments.task).id] if arguments.task else ())
     elif arguments.all:
         print(board.verify_all(arguments.board))
     else:
