@@ -112,9 +112,9 @@ def round_problems(board_folder: Path) -> list[Problem]:
 
 
 def live_round(board: Board, task_id: str, progress: Callable[[int, int, str], None] | None = None) -> Round | None:
-    """Live the round of a task that is due, and return it; None where none is.
+    """Live the round of a task that is due (`round_is_due`), and return it; None where none is.
 
-    One is due where a round was broken off, or where a verified entry has lived in none. PlasticbenchError if the board
+    PlasticbenchError if the board
     cannot be written. `progress` is called with (number done, number in all, name of the next entry).
     """
     task = board.catalogue.task(task_id)
@@ -131,9 +131,18 @@ def live_round(board: Board, task_id: str, progress: Callable[[int, int, str], N
     return _read(current.folder)
 
 
+def round_is_due(board: Board, task_id: str) -> bool:
+    """Whether a verified entry waits for common lifetimes: for a new round, or for the end of one that was broken off.
+
+    PlasticbenchError if there is no such task.
+    """
+    task = board.catalogue.task(task_id)
+    lived = {e for r in rounds_of(board, task) for e in (*r.losses, *r.failures)}
+    return any(e.state(task.spec_hash) == "verified" and e.hash not in lived for e in board.of_task(task_id))
+
+
 def _draw(board: Board, task: TaskLike, verified: dict[str, Entry]) -> Round | None:
-    known = {e for r in rounds_of(board, task) for e in r.takes_part}
-    if not verified.keys() - known:
+    if not round_is_due(board, task.id):
         return None
     home = board.writable / FOLDER / task_slug(task.id)
     try:
@@ -227,6 +236,7 @@ def live_rounds(
 ) -> None:
     """Live the rounds that are due on these tasks (default all), and say how far it is."""
     opened = board if isinstance(board, Board) else open_board(board)
+    n_lived = 0
     for task_id in task_ids or opened.catalogue.tasks:
         known = opened.catalogue.task(task_id)
 
@@ -235,4 +245,7 @@ def live_rounds(
 
         found = live_round(opened, known.id, progress)
         if found is not None:
+            n_lived += 1
             say(f"{known.id}: round {found.folder.name}: {len(found.losses)} entries, {found.n_lives} lifetimes each")
+    if not n_lived:
+        say("no round is due: every verified entry has lived common lifetimes")

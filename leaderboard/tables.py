@@ -32,7 +32,9 @@ def _task_text(table: TaskStandings) -> str:
     task = table.task
     lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
     if table.ranked:
+        waiting = not all(standing.is_paired for standing in table.ranked)
         lines += [text_table(_HEADER, [_cells(standing) for standing in table.ranked]), table.verdict, table.comparison]
+        lines += ["A round is lived by: plasticbench verify --rounds"] if waiting else []
     else:
         lines += ["no verified entry", *([table.verdict] if table.not_ranked_because else [])]
     for state in ("verified", "self-reported", "stale", "rejected"):

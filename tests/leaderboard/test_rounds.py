@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from small_tasks import SmallTask, make_catalogue, measure, result_json, rule_json
 
+from plasticbench.command_line.cli import main
 from plasticbench.leaderboard import board_table, equivalence, open_board, submit, validate_path, verify, write_site
 from plasticbench.leaderboard.ranking import level_of, rank, rank_draws
-from plasticbench.leaderboard.rounds import complete_rounds, live_round, rounds_of
+from plasticbench.leaderboard.rounds import complete_rounds, live_round, live_rounds, round_is_due, rounds_of
 from plasticbench.leaderboard.standings import place_of, task_standings
 
 SMALL = "plasticbench/Small-v0"
@@ -46,7 +47,9 @@ def test_a_round_is_lived_by_all_and_due_again_when_an_entry_comes_in(tmp_path, 
     assert lived.n_lives == len(set(lived.seeds)) == 50
     assert not set(lived.seeds) & {*catalogue.tasks[SMALL].official_seeds}
     assert live_round(board, SMALL) is None
+    assert not round_is_due(board, SMALL)
     board = put(tmp_path, catalogue, rule_json("third", 0.5))
+    assert round_is_due(board, SMALL)
     again = live_round(board, SMALL)
     assert len(again.losses) == 3
     assert not set(again.seeds) & set(lived.seeds)
@@ -218,3 +221,16 @@ def test_a_broken_round_is_named_and_hides_nothing_else(tmp_path, catalogue):
     assert "good" in text
     assert f"{told}: draw.json" in text
     assert told in (write_site(board, tmp_path / "site").parent / "index.html").read_text()
+
+
+def test_the_command_lives_what_is_due_and_says_so(tmp_path, catalogue, capsys):
+    board = put(tmp_path, catalogue, rule_json("good", 0.3))
+    assert "verify --rounds" in board_table(board, SMALL)
+    live_rounds(board)
+    assert f"{SMALL}: round 0001: 1 entries, 50 lifetimes each" in capsys.readouterr().out
+    assert "verify --rounds" not in board_table(board, SMALL)
+    assert main(["verify", "--rounds", "--board", str(tmp_path / "nothing")]) == 0
+    assert "no round is due" in capsys.readouterr().out
+    for wrong in (["--rounds", "--all"], ["--task", "OjaMini-v0", "--all"], []):
+        assert main(["verify", *wrong]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
