@@ -88,7 +88,7 @@ def _losses_of(
 ) -> Callable[[np.ndarray, Sequence[int]], np.ndarray]:
     def losses(points: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         rules: list[Rule] = [kind.rule(point, task) for point in points]
-        lived = task.run(rules, seeds, conditions=conditions or None, metrics=False, threads=1)
+        lived = task.run(rules, seeds, conditions=conditions or None, metrics=False)
         return lived.losses.mean(dim=1).numpy()
 
     return losses

@@ -70,7 +70,7 @@ def search_blind_rules(
         if "official_loss" not in found:
             rule = kind.rule(min(found["restarts"], key=lambda r: r["loss"])["places"], task)
             found["pathways"] = rule.to_json()["pathways"]
-            official = task.losses(rule, task.official_seeds, threads=1)[0].tolist()
+            official = task.losses(rule, task.official_seeds)[0].tolist()
             found["official_loss"], found["first_official_loss"] = sum(official) / len(official), official[0]
             save()
     return kept
