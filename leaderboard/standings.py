@@ -46,6 +46,7 @@ class Standing:
     drawn: str = ""  # what its lifetimes are, in words; empty for a claim on the official seeds
     is_paired: bool = False  # its lifetimes are common ones of all that are ranked
     attempts: int = 1  # entries of its form by its authors, itself included
+    beats_frozen: bool = True  # better than every entry that changes nothing (there may be none)
     highest_loss: float = np.inf  # upper end of the interval, corrected for attempts
     rank: tuple[int, int] | None = None  # best and worst that the data allow; None where not ranked
     group: tuple[str, ...] = ()
@@ -115,8 +116,11 @@ class TaskStandings:
         return "frozen weights" if self.task.blind_loss is None else "the best rule that knows nothing"
 
     def beats_bar(self, standing: Standing) -> bool:
-        """Whether a rule's whole 95 % interval, corrected for its authors' attempts, is below the bar."""
-        return standing.highest_loss < self.bar
+        """Whether a rule's whole 95 % interval, corrected for its authors' attempts, is below the bar.
+
+        The bar was measured on the official seeds, so a rule must beat frozen weights in the same lifetimes, too.
+        """
+        return standing.highest_loss < self.bar and standing.beats_frozen
 
     def leads(self, standing: Standing) -> bool:
         """Whether no other rule is better, and this one is better than knowing nothing."""
@@ -151,10 +155,12 @@ class TaskStandings:
             best = f"Best: {self.leaders[0]}."
         else:
             best = f"No rule is better than {', '.join(self.leaders[:-1])} and {self.leaders[-1]}."
+        has_frozen = any(row.entry.changes_nothing for row in self.ranked)
+        beside = ", and are better than frozen weights in the lifetimes compared" if has_frozen else ""
         below = sum(self.beats_bar(row) for row in self.ranked)
         return (
             f"{best} {below} of {len(self.ranked)} have their whole 95\N{NO-BREAK SPACE}% interval below the loss of "
-            f"{self.ignorant} ({self.bar:.4g})."
+            f"{self.ignorant} ({self.bar:.4g}){beside}."
         )
 
 
@@ -176,7 +182,8 @@ def _ranked(
 ) -> tuple[Standing, ...]:
     result = ranking.rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
     official = [entry.measured(task.spec_hash)[0] for entry in entries]
-    frozen = [row for row, entry in zip(official, entries, strict=True) if entry.changes_nothing]
+    still = [j for j, entry in enumerate(entries) if entry.changes_nothing]
+    frozen = [official[j] for j in still]
     rows = []
     for i in result.order:
         entry, own = entries[i], lives[i]
@@ -186,6 +193,7 @@ def _ranked(
             replace(
                 standing,
                 is_frozen=ended_frozen,
+                beats_frozen=bool(result.better[i, still].all()),
                 is_paired=bool(result.paired[i].all()) and own.is_common,
                 highest_loss=float(result.highest[i]),
                 **({} if task.not_ranked_because else _place(result, i)),

@@ -41,14 +41,15 @@ def test_an_entry_of_an_older_task_leaves_the_ranking_by_itself(tmp_path, catalo
 def test_a_track_orders_rules_by_what_they_are_best_at(tmp_path, catalogue):
     """A specialist stands above one that lives through everything; one that changes nothing stands apart."""
     fill(tmp_path, catalogue, [rule_json("everywhere", 0.3), rule_json("worse", 0.5)], (SMALL, OTHER))
-    fill(tmp_path, catalogue, [frozen_json("frozen", 0.05)], (SMALL, OTHER))
+    fill(tmp_path, catalogue, [frozen_json("frozen", 0.35)], (SMALL, OTHER))
     board = fill(tmp_path, catalogue, [rule_json("specialist", 0.1)])
     table = track_standings(board, "rate")
     assert [row.name for row in table.rows] == ["specialist", "everywhere", "worse"]
     assert [row.name for row in table.frozen] == ["frozen"]
-    specialist, everywhere, _ = table.rows
-    assert (specialist.leads_on, specialist.beats_bar_on) == (set(), {SMALL})
-    assert everywhere.within(table.tasks) == (0, 2, 2)
+    specialist, everywhere, worse = table.rows
+    assert (specialist.leads_on, specialist.beats_bar_on) == ({SMALL}, {SMALL})
+    assert everywhere.within(table.tasks) == (1, 2, 2)
+    assert worse.within(table.tasks) == (0, 0, 2)
     assert list(table.families) == ["Small"]
 
 
@@ -71,6 +72,18 @@ def test_nobody_is_best_where_nothing_is_better_than_knowing_nothing(tmp_path):
     assert table.best == "2 tied for the best"
     table = task_standings(fill(tmp_path, catalogue, [rule_json("top", 0.02)]), SMALL)
     assert table.best == "best: top"
+
+
+def test_easy_seeds_lift_nobody_over_frozen_weights(tmp_path, catalogue):
+    """The bar is of the official seeds; where others are easier, even frozen weights lose less than it says."""
+    rules = [frozen_json("frozen", 0.5), rule_json("no-better", 0.5, eta=0.2), rule_json("good", 0.3)]
+    table = task_standings(fill(tmp_path, catalogue, rules), SMALL)
+    assert table.bar == 1.0
+    assert {row.name: table.beats_bar(row) for row in table.ranked} == {
+        "frozen": False, "no-better": False, "good": True,
+    }  # fmt: skip
+    assert "1 of 3 have" in table.verdict
+    assert "better than frozen weights" in table.verdict
 
 
 def test_the_verdict_names_the_first_and_counts_those_that_learn(tmp_path, catalogue):
