@@ -166,6 +166,10 @@ _MEASURED = {
     "StabilityII": (3.67018, 2.99312, None),
     "StabilityIIMini": (2.927, 2.63162, None),
 }
+_NOT_RANKED = {
+    "ii": "the reference rule, the published search's last and not converged, is hardly better than frozen weights or "
+    "than one constant weight",
+}
 
 for _pathway, _words in _WHICH.items():
     for _suffix, _size, _n_official in (("", _FULL, 16), ("Mini", _MINI, 40)):
@@ -191,6 +195,7 @@ for _pathway, _words in _WHICH.items():
                 null_loss=_MEASURED[_name][0],
                 reference_loss=_MEASURED[_name][1],
                 blind_loss=_MEASURED[_name][2],
+                not_ranked_because=_NOT_RANKED.get(_pathway, ""),
                 families=("doublet", "mlp"),
                 **_size,  # type: ignore[arg-type]
             )

@@ -7,6 +7,7 @@ from .catalogue import Catalogue, Measurement, installed
 from .entry import Entry
 from .errata import verify_all
 from .intake import validate_path
+from .rounds import live_rounds
 from .standings import place_of
 from .submission import DuplicateEntry, SubmissionError, submit
 from .tables import board_json, board_table
@@ -25,6 +26,7 @@ __all__ = [
     "board_json",
     "board_table",
     "installed",
+    "live_rounds",
     "open_board",
     "place_of",
     "submit",

@@ -18,6 +18,7 @@ from .entry import ENTRY_FILE, FORMAT, LIMITS, RULE_FILE
 from .incoming import INCOMING
 from .json_text import pretty
 from .origin import origin_of
+from .rounds import round_problems
 from .schema import schema_problems
 from .validation import contained, entry_folders, entry_problems, json_problem
 
@@ -51,7 +52,8 @@ def validate_path(path: str | Path, *, submission: bool = False, catalogue: Cata
         for name, folder in entries
         for problem in entry_problems(folder, submission=submission, catalogue=catalogue)
     ]
-    return problems + contained(lambda: list(duplicate_problems(entries, catalogue)))
+    problems += contained(lambda: list(duplicate_problems(entries, catalogue)))
+    return problems + contained(lambda: round_problems(path))
 
 
 def _result_problems(path: Path, catalogue: Catalogue) -> list[Problem]:

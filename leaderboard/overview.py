@@ -39,7 +39,7 @@ def board_page(
         n_rules=n_rules,
         n_tasks=len(tables),
         n_entries=sum(len(table.ranked) for table in tables.values()),
-        n_lives=sum(row.n_lifetimes for table in tables.values() for row in table.ranked),
+        n_lives=sum(row.n_lifetimes for table in tables.values() for row in table.ranked if row.rank is not None),
         broken=dict(sorted(broken.items())),
     )
 

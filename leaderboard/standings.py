@@ -1,28 +1,34 @@
 """Who stands where on a task: its entries ranked, and the bar that a rule must pass.
 
-Only entries verified under the task's current hash are ranked, by their re-simulated losses. The bar is the loss of
-the best rule that knows nothing (frozen weights, or the task's `blind_loss`). Nobody is called best on a task where
-nobody is below the bar.
+Only entries verified under the task's current hash are ranked, by lifetimes whose seeds were drawn after they came in
+(`ranking_lives`); their official losses stand beside. The bar is the loss of the best rule that knows nothing (frozen
+weights, or the task's `blind_loss`). Nobody is called best on a task where nobody is below the bar, and nobody is
+ranked on a task that cannot tell its reference rule from one that knows nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from plasticbench.evaluation import statistics
 
 from . import ranking
+from .attempts import attempts
 from .board import Board, open_board
 from .catalogue import TaskLike
 from .entry import Entry
+from .ranking import Ranking
+from .ranking_lives import RankingLives, has_ranking_lives, lives_of
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One entry's row on its task."""
+    """One entry's row on its task: verified ones by their ranking lives, others by what they claim."""
 
     entry: Entry
     state: str  # verified, self-reported, rejected or stale
@@ -34,6 +40,14 @@ class Standing:
     score_interval: tuple[float, float]
     n_lifetimes: int
     n_blown_up: int
+    official_loss: float  # mean over the official lifetimes
+    official_score: float
+    agreement_p: float | None = None  # that fresh lifetimes are as much worse by chance; None: not verified
+    drawn: str = ""  # what its lifetimes are, in words; empty for a claim on the official seeds
+    is_paired: bool = False  # its lifetimes are common ones of all that are ranked
+    attempts: int = 1  # entries of its form by its authors, itself included
+    beats_frozen: bool = True  # better than every entry that changes nothing (there may be none)
+    highest_loss: float = np.inf  # upper end of the interval, corrected for attempts
     rank: tuple[int, int] | None = None  # best and worst that the data allow; None where not ranked
     group: tuple[str, ...] = ()
     is_frozen: bool = False  # it should change weights, but every lifetime ended as with frozen ones
@@ -70,6 +84,28 @@ class TaskStandings:
     unranked: tuple[Standing, ...]  # self-reported first, then stale and rejected
 
     @property
+    def not_ranked_because(self) -> str:
+        """Why the task ranks nobody; empty where it does. Its entries then have losses, and no ranks."""
+        return self.task.not_ranked_because
+
+    @property
+    def comparison(self) -> str:
+        """On which lifetimes the rules were compared, in a sentence; empty where none is."""
+        if not self.ranked:
+            return ""
+        if all(row.is_paired for row in self.ranked):
+            return "All rules lived common lifetimes, drawn after the last of them came in, and are compared in pairs."
+        if any(row.is_paired for row in self.ranked):
+            return (
+                "Rules that lived the same rounds of lifetimes are compared in pairs; those that came in since then on "
+                "lifetimes of their own, until the next round."
+            )
+        return (
+            "Each rule lived lifetimes of its own, drawn after it came in; no common round of lifetimes has been lived "
+            "yet, so the comparison is unpaired, and tells less apart."
+        )
+
+    @property
     def bar(self) -> float:
         """The loss of the best rule that knows nothing."""
         return self.task.null_loss if self.task.blind_loss is None else self.task.blind_loss
@@ -80,8 +116,11 @@ class TaskStandings:
         return "frozen weights" if self.task.blind_loss is None else "the best rule that knows nothing"
 
     def beats_bar(self, standing: Standing) -> bool:
-        """Whether a rule's whole 95 % interval is below the bar."""
-        return standing.loss_interval[1] < self.bar
+        """Whether a rule's whole 95 % interval, corrected for its authors' attempts, is below the bar.
+
+        The bar was measured on the official seeds, so a rule must beat frozen weights in the same lifetimes, too.
+        """
+        return standing.highest_loss < self.bar and standing.beats_frozen
 
     def leads(self, standing: Standing) -> bool:
         """Whether no other rule is better, and this one is better than knowing nothing."""
@@ -97,6 +136,8 @@ class TaskStandings:
         """Who is best, in a few words; empty where nothing is ranked."""
         if not self.ranked:
             return ""
+        if self.not_ranked_because:
+            return "no ranking"
         if not self.leaders:
             return f"none better than {self.ignorant}"
         return f"best: {self.leaders[0]}" if len(self.leaders) == 1 else f"{len(self.leaders)} tied for the best"
@@ -104,6 +145,8 @@ class TaskStandings:
     @property
     def verdict(self) -> str:
         """What the table comes to, in two sentences; empty where nothing is ranked."""
+        if self.not_ranked_because:
+            return f"No ranking here: {self.not_ranked_because}."
         if not self.ranked:
             return ""
         if not self.leaders:
@@ -112,10 +155,12 @@ class TaskStandings:
             best = f"Best: {self.leaders[0]}."
         else:
             best = f"No rule is better than {', '.join(self.leaders[:-1])} and {self.leaders[-1]}."
+        has_frozen = any(row.entry.changes_nothing for row in self.ranked)
+        beside = ", and are better than frozen weights in the lifetimes compared" if has_frozen else ""
         below = sum(self.beats_bar(row) for row in self.ranked)
         return (
             f"{best} {below} of {len(self.ranked)} have their whole 95\N{NO-BREAK SPACE}% interval below the loss of "
-            f"{self.ignorant} ({self.bar:.4g})."
+            f"{self.ignorant} ({self.bar:.4g}){beside}."
         )
 
 
@@ -123,59 +168,75 @@ def task_standings(board: Board, task_id: str) -> TaskStandings:
     """The table of one task. PlasticbenchError if there is no such task."""
     task = board.catalogue.task(task_id)
     entries = board.of_task(task_id)
-    verified = [e for e in entries if e.state(task.spec_hash) == "verified"]
-    ranked = _ranked(task, verified)
-    others = [_standing(task, e) for e in entries if e.state(task.spec_hash) != "verified"]
-    states = ("self-reported", "stale", "rejected")
+    verified = [e for e in entries if has_ranking_lives(e, task)]
+    tried = attempts(entries, task, board.catalogue)
+    ranked = _ranked(task, verified, lives_of(verified, task, board), tried)
+    others = [_standing(task, e, tried[e.name]) for e in entries if e not in verified]
+    states = ("verified", "self-reported", "stale", "rejected")
     others.sort(key=lambda standing: (states.index(standing.state), standing.loss, standing.entry.slug))
     return TaskStandings(task, ranked, tuple(others))
 
 
-def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
-    if not entries:
-        return ()
-    losses = np.stack([entry.measured(task.spec_hash)[0] for entry in entries])
-    result = ranking.rank(losses)
-    frozen = [row for row, entry in zip(losses, entries, strict=True) if entry.changes_nothing]
-    rows = [
-        _standing(
-            task,
-            entries[i],
-            interval=(float(result.intervals[i, 0]), float(result.intervals[i, 1])),
-            rank=(int(result.rank_low[i]), int(result.rank_high[i])),
-            group=result.groups[i],
-            is_frozen=not entries[i].changes_nothing and any(np.array_equal(losses[i], row) for row in frozen),
+def _ranked(
+    task: TaskLike, entries: list[Entry], lives: list[RankingLives], tried: Mapping[str, int]
+) -> tuple[Standing, ...]:
+    result = ranking.rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
+    official = [entry.measured(task.spec_hash)[0] for entry in entries]
+    still = [j for j, entry in enumerate(entries) if entry.changes_nothing]
+    frozen = [official[j] for j in still]
+    rows = []
+    for i in result.order:
+        entry, own = entries[i], lives[i]
+        ended_frozen = not entry.changes_nothing and any(np.array_equal(official[i], row) for row in frozen)
+        standing = _standing(task, entry, tried[entry.name], own, (result.intervals[i, 0], result.intervals[i, 1]))
+        rows.append(
+            replace(
+                standing,
+                is_frozen=ended_frozen,
+                beats_frozen=bool(result.better[i, still].all()),
+                is_paired=bool(result.paired[i].all()) and own.is_common,
+                highest_loss=float(result.highest[i]),
+                **({} if task.not_ranked_because else _place(result, i)),
+            )
         )
-        for i in result.order
-    ]
     return tuple(rows)
+
+
+def _place(result: Ranking, i: int) -> dict[str, Any]:
+    return {"rank": (int(result.rank_low[i]), int(result.rank_high[i])), "group": result.groups[i]}
 
 
 def _standing(
     task: TaskLike,
     entry: Entry,
+    tried: int,
+    lives: RankingLives | None = None,
     interval: tuple[float, float] | None = None,
-    rank: tuple[int, int] | None = None,
-    group: tuple[str, ...] = (),
-    is_frozen: bool = False,
 ) -> Standing:
-    losses, statuses = entry.measured(task.spec_hash)
+    """A row without its place: by its ranking lives or, without any, by its claim on the official seeds."""
+    official, statuses = entry.measured(task.spec_hash)
+    losses = official if lives is None else lives.losses
     low, high = interval or statistics.mean_interval(losses)
-    loss, loss_iqm = float(losses.mean()), float(statistics.interquartile_mean(losses))
+    loss, loss_iqm, official_loss = (
+        float(x) for x in (losses.mean(), statistics.interquartile_mean(losses), official.mean())
+    )
+    fresh = None if lives is None else (entry.record(task.spec_hash) or {}).get("fresh")
     return Standing(
         entry=entry,
         state=entry.state(task.spec_hash),
         loss=loss,
         loss_iqm=loss_iqm,
-        loss_interval=(low, high),
+        loss_interval=(float(low), float(high)),
         score=task.score(loss),
         score_iqm=task.score(loss_iqm),
-        score_interval=(task.score(high), task.score(low)),
+        score_interval=(task.score(float(high)), task.score(float(low))),
         n_lifetimes=len(losses),
-        n_blown_up=sum(status != "ok" for status in statuses),
-        rank=rank,
-        group=group,
-        is_frozen=is_frozen,
+        n_blown_up=sum(status != "ok" for status in (statuses if lives is None else lives.statuses)),
+        official_loss=official_loss,
+        official_score=task.score(official_loss),
+        agreement_p=None if fresh is None else fresh["p_value"],
+        drawn="" if lives is None else lives.words,
+        attempts=tried,
     )
 
 
@@ -194,7 +255,7 @@ class Place:
         place = f"{low}" if low == high else f"{low} to {high}"
         verb = "is" if self.state == "verified" else "would be"
         ties = f", not distinguishable from {', '.join(self.tied_with)}" if self.tied_with else ""
-        note = "" if self.state == "verified" else f" ({self.state}; ranked once it is verified)"
+        note = "" if self.state == "verified" else f" (on the official seeds; {self.state}, ranked once it is verified)"
         return f"{verb} {place} of {self.n_ranked} on {self.task_id}{ties}{note}"
 
 
@@ -203,9 +264,15 @@ def place_of(entry: str | Path | Entry, board: Board | str | Path | None = None)
     opened = board if isinstance(board, Board) else open_board(board)
     found = entry if isinstance(entry, Entry) else opened.find(entry)
     task = opened.catalogue.task(found.task_id)
-    rivals = [e for e in opened.of_task(task.id) if e.state(task.spec_hash) == "verified" and e.name != found.name]
-    rows = _ranked(task, [found, *rivals])
-    own = next(row for row in rows if row.entry is found)
-    ties = [row.name for row in rows if row is not own and set(row.group) & set(own.group)]
-    assert own.rank is not None
-    return Place(task.id, found.state(task.spec_hash), own.rank, len(rows), tuple(ties))
+    state = found.state(task.spec_hash)
+    rivals = [e for e in opened.of_task(task.id) if has_ranking_lives(e, task) and e.name != found.name]
+    entries = [found, *rivals]
+    if has_ranking_lives(found, task):
+        lives = lives_of(entries, task, opened)
+    else:  # nobody has drawn lifetimes for it yet: the official ones are what it shares with the others
+        lives = [RankingLives.official(entry, task) for entry in entries]
+    tried = attempts(opened.of_task(task.id), task, opened.catalogue)
+    result = ranking.rank_draws([own.draws for own in lives], [tried.get(entry.name, 1) for entry in entries])
+    own_group, *groups = (set(group) for group in result.groups)
+    ties = [entry.data["rule"] for entry, group in zip(rivals, groups, strict=True) if group & own_group]
+    return Place(task.id, state, (int(result.rank_low[0]), int(result.rank_high[0])), len(entries), tuple(ties))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .board import Board, open_board
+from .rounds import broken_rounds
 from .standings import Standing, TaskStandings, task_standings
 from .text_table import broken_text, text_table
 from .tracks import TrackRow, TrackStandings, track_standings, tracks
@@ -20,23 +21,34 @@ def board_table(board: Board | str | Path | None = None, task_id: str | None = N
     parts = [_task_text(table) for table in tables.values() if table.ranked or table.unranked]
     for track in tracks(opened):
         parts += _track_text(track_standings(opened, track, tables))
-    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + broken_text(opened.broken)
+    return "\n\n".join(parts or ["No entries yet: plasticbench submit RESULT"]) + broken_text(_broken(opened))
+
+
+def _broken(board: Board) -> dict[str, str]:
+    return {**board.broken, **broken_rounds(board)}
 
 
 def _task_text(table: TaskStandings) -> str:
     task = table.task
     lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
-    header = ("rank", "group", "rule", "score", "95 %", "loss", "mid 50 %", "blow-ups", "learned in", "provenance")
     if table.ranked:
-        lines += [text_table(header, [_cells(standing) for standing in table.ranked]), table.verdict]
+        waiting = not all(standing.is_paired for standing in table.ranked)
+        lines += [text_table(_HEADER, [_cells(standing) for standing in table.ranked]), table.verdict, table.comparison]
+        lines += ["A round is lived by: plasticbench verify --rounds"] if waiting else []
     else:
-        lines.append("no verified entry")
-    for state in ("self-reported", "stale", "rejected"):
+        lines += ["no verified entry", *([table.verdict] if table.not_ranked_because else [])]
+    for state in ("verified", "self-reported", "stale", "rejected"):
         rows = [standing for standing in table.unranked if standing.state == state]
         if rows:
             lines.append(f"\nnot ranked, {state}:")
             lines += [f"  {row.entry.slug}: {_why(row)}" for row in rows]
     return "\n".join(lines)
+
+
+_HEADER = (
+    "rank", "group", "rule", "score", "95 %", "fresh loss", "official", "p", "mid 50 %", "blow-ups", "attempts",
+    "learned in", "learner",
+)  # fmt: skip
 
 
 def _cells(standing: Standing) -> tuple[str, ...]:
@@ -48,8 +60,11 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         f"{standing.score:z.3f}",
         f"{standing.score_interval[0]:z.3f} to {standing.score_interval[1]:z.3f}",
         f"{standing.loss:.5g}",
+        f"{standing.official_loss:.5g}",
+        "-" if standing.agreement_p is None else f"{standing.agreement_p:.2g}",
         f"{standing.loss_iqm:.5g}",
         f"{standing.n_blown_up}/{standing.n_lifetimes}",
+        str(standing.attempts),
         "-" if not cost else f"{cost:,} lives",
         f"{standing.entry.origin} ({standing.learner})" if standing.learner else standing.entry.origin,
     )
@@ -68,6 +83,8 @@ def _why(standing: Standing) -> str:
     record = standing.entry.records[-1] if standing.entry.records else None
     if standing.state == "rejected" and record is not None:
         return record["reason"]
+    if standing.state == "verified":
+        return "its verification has no fresh lifetimes; plasticbench verify measures it again"
     if standing.state == "stale":
         return "measured under another version of the task; plasticbench verify --all measures it again"
     return f"claims loss {standing.loss:.5g}, score {standing.score:z.3f}"
@@ -108,7 +125,7 @@ def board_json(board: Board | str | Path | None = None, task_id: str | None = No
     found: dict[str, Any] = {"tasks": [_task_json(table) for table in tables.values()]}
     if task_id is None:
         found["tracks"] = [_track_json(track_standings(opened, track, tables)) for track in tracks(opened)]
-    found["broken"] = dict(sorted((opened.broken if task_id is None else opened.broken_of(task_id)).items()))
+    found["broken"] = dict(sorted((_broken(opened) if task_id is None else opened.broken_of(task_id)).items()))
     return found
 
 
@@ -122,6 +139,9 @@ def _task_json(table: TaskStandings) -> dict[str, Any]:
         "reference_rule": task.reference_rule,
         "reference_loss": task.reference_loss,
         "best": list(table.leaders),
+        "ranked": not table.not_ranked_because,
+        "not_ranked_because": table.not_ranked_because or None,
+        "comparison": table.comparison,
         "entries": [_standing_json(standing) for standing in (*table.ranked, *table.unranked)],
     }
 
@@ -141,6 +161,12 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
         "score_interval": list(standing.score_interval),
         "score_interquartile_mean": standing.score_iqm,
         "lifetimes": standing.n_lifetimes,
+        "lifetimes_drawn": standing.drawn or "official, as claimed",
+        "paired": standing.is_paired,
+        "official_loss": standing.official_loss,
+        "official_score": standing.official_score,
+        "agreement_p": standing.agreement_p,
+        "attempts": standing.attempts,
         "blow_ups": standing.n_blown_up,
         "cost_lifetimes": standing.cost,
         "origin": standing.entry.origin,

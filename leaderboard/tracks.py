@@ -45,7 +45,10 @@ class TrackRow:
 
 @dataclass(frozen=True)
 class TrackStandings:
-    """A track's rules, those that lead on most tasks first; `frozen` are those that change nothing."""
+    """A track's rules, those that lead on most tasks first; `frozen` are those that change nothing.
+
+    Tasks that rank nobody are among `tasks`, and count nowhere.
+    """
 
     track: str
     tasks: tuple[TaskLike, ...]
@@ -54,9 +57,11 @@ class TrackStandings:
 
     @property
     def families(self) -> dict[str, tuple[TaskLike, ...]]:
-        """The track's tasks by family, in the order of registration."""
+        """The track's ranked tasks by family, in the order of registration."""
         found: dict[str, list[TaskLike]] = defaultdict(list)
         for task in self.tasks:
+            if task.not_ranked_because:
+                continue
             found[family_of(task)].append(task)
         return {name: tuple(tasks) for name, tasks in found.items()}
 
@@ -87,6 +92,8 @@ def track_standings(board: Board, track: str, tables: dict[str, TaskStandings] |
     tables = tables or {task.id: task_standings(board, task.id) for task in tasks}
     by_rule: dict[str, dict[str, Standing]] = defaultdict(dict)
     for task in tasks:
+        if task.not_ranked_because:
+            continue
         for standing in tables[task.id].ranked:
             by_rule[standing.entry.data["rule_hash"]].setdefault(task.id, standing)
     rows = [

@@ -8,7 +8,6 @@ record `verification-<n>.json`; the newest one under the task's current hash is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import secrets
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from .catalogue import Catalogue, Measurement, TaskLike
 from .entry import NONCE_FILE, RULE_FILE, Entry, read_data
 from .equivalence import Reproduction
 from .json_text import pretty
+from .rounds import drawn_seeds
 
 FORMAT = "plasticbench/verification@1"
 NONCE_FORMAT = "plasticbench/nonce@1"
@@ -34,7 +34,6 @@ NONCE_FORMAT = "plasticbench/nonce@1"
 # more, and only the last look can reject. A test measures its power against the best of 1,000 noise candidates.
 LOOKS = (1, 2, 4, 8, 16)
 DOUBT = 0.25  # p value below which the next look is taken
-_FRESH_BASE = 2**61  # far from official and training seeds
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,7 @@ def verify(
 
 def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:
     """The first n fresh seeds of an entry: distinct, in [2**61, 2**62)."""
-    seeds: dict[int, None] = {}
-    index = 0
-    while len(seeds) < n:
-        word = hashlib.sha256(f"plasticbench fresh seed {entry_hash} {nonce} {index}".encode()).digest()[:8]
-        seeds[_FRESH_BASE + int.from_bytes(word, "big") % _FRESH_BASE] = None
-        index += 1
-    return list(seeds)
+    return drawn_seeds(f"fresh seed {entry_hash} {nonce}", n)
 
 
 def _examine(

@@ -12,6 +12,7 @@ from plasticbench.files import make_folder, write_bytes
 from .board import Board, open_board
 from .entry import ARRAYS_FILE, RULE_FILE, entry_slug, task_slug
 from .overview import board_page, method_page, rules_page, tasks_page
+from .rounds import broken_rounds
 from .rule_card import RuleOnBoard, rule_page
 from .standings import TaskStandings, task_standings
 from .task_page import task_page
@@ -51,7 +52,7 @@ def site_files(board: Board) -> dict[str, bytes]:
         standing.entry.data["rule_hash"] for t in tables.values() for standing in t.ranked if t.leads(standing)
     )
     pages = {
-        "index.html": board_page(all_tracks, tables, len(rules), board.broken),
+        "index.html": board_page(all_tracks, tables, len(rules), {**board.broken, **broken_rounds(board)}),
         "tasks.html": tasks_page(all_tracks, tables),
         "rules.html": rules_page(rules, leading),
         "transfer.html": transfer_page(all_tracks, rules),

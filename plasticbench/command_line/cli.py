@@ -125,6 +125,8 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("verify", "re-simulate an entry on official and fresh seeds")
     p.add_argument("entry", metavar="ENTRY", nargs="?", help="an entry's path or name")
     p.add_argument("--all", action="store_true", help="every entry, with a table of before and after")
+    p.add_argument("--rounds", action="store_true", help="live the common lifetimes that rankings wait for")
+    p.add_argument("--task", metavar="ID", help="only this task's rounds")
     p.add_argument("--board", metavar="DIR")
 
     p = command("board", "the ranking")

@@ -39,6 +39,7 @@ def run_list(arguments: Namespace) -> None:
                         "id": t.id, "title": t.title, "summary": t.summary, "track": t.track,
                         "pathways": list(t.pathways), "conditions": list(t.condition_names),
                         "families": list(t.families),
+                        "ranked": not t.not_ranked_because, "not_ranked_because": t.not_ranked_because or None,
                         "n_official": t.n_official, "null_loss": t.null_loss, "blind_loss": t.blind_loss,
                         "reference": t.reference, "reference_rule": t.reference_rule,
                         "reference_loss": t.reference_loss, "task_hash": t.spec_hash,
@@ -64,7 +65,7 @@ def run_list(arguments: Namespace) -> None:
     print("tasks")
     width = max(len(t.id) for t in tasks)
     for t in tasks:
-        print(f"  {t.id:<{width}}  {t.title}")
+        print(f"  {t.id:<{width}}  {t.title}{_not_ranked(t)}")
     print("\nrules")
     width = max(map(len, known_rules()))
     for name, rule in known_rules().items():
@@ -74,6 +75,10 @@ def run_list(arguments: Namespace) -> None:
         options = (f"{o.name}={_word(o.default)}" for o in options_of(registry.learner(name)))
         print(f"  {name:<{width}}  {', '.join(options)}")
     print(f"\nfamilies  {', '.join(sorted(families()))}")
+
+
+def _not_ranked(task: Any) -> str:
+    return f"; measured, not ranked: {task.not_ranked_because}" if task.not_ranked_because else ""
 
 
 def _word(default: Any) -> str:
@@ -195,9 +200,13 @@ def run_validate(arguments: Namespace) -> None:
 
 def run_verify(arguments: Namespace) -> None:
     board = _leaderboard()
-    if arguments.all == (arguments.entry is not None):
-        raise PlasticbenchError("entry: name one entry, or give --all")
-    if arguments.all:
+    if [arguments.all, arguments.rounds, arguments.entry is not None].count(True) != 1:
+        raise PlasticbenchError("entry: name one entry, or give --all or --rounds")
+    if arguments.task and not arguments.rounds:
+        raise PlasticbenchError("task: it chooses among --rounds; an entry's name says its task")
+    if arguments.rounds:
+        board.live_rounds(arguments.board, [registry.task(arguments.task).id] if arguments.task else ())
+    elif arguments.all:
         print(board.verify_all(arguments.board))
     else:
         print(board.verify(arguments.entry, arguments.board))

@@ -53,6 +53,8 @@ def describe_result(result: Result, beside: Sequence[Result] = ()) -> str:
         f"  loss   {result.loss:.5g}   ({f'in the same lifetimes: {same}' if same else official})",
         f"  score  {_score(result)}   (0 = null, 1 = {task.reference_rule}, over all {task.n_official})",
     ]
+    if task.not_ranked_because:
+        lines.append(f"  no ranking here: {task.not_ranked_because}")
     frozen = frozen_pathways(result.rule, task) if isinstance(result.rule, Rule) else ()
     if frozen:
         lines.append(f"  frozen {', '.join(frozen)}   (plastic here, but the rule says nothing of it)")

@@ -8,11 +8,14 @@ counts from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from plasticbench.rules import Rule, load_rule
+from plasticbench.files import read_json
+from plasticbench.rules import Rule, load_rule, rule_from_json
 from plasticbench.rules.pathway import PathwayRule
 
 EPSILON = 0.05  # in units of the score
@@ -39,8 +42,12 @@ _LINEAR = {
     "to-a-constant": (0.05, -0.1, 0.0),
     "input-copy": (0.0, -1.0, 1.0),
     "slow-input-copy": (0.0, -0.1, 0.1),
+    "constant-and-input-copy": (0.1, -1.0, 1.0),
     # Static weights that suit one task or another: inhibition of one neuron, of a network; excitation.
     "constant-1.1": (1.1, -1.0, 0.0),
+    "constant-1.08": (1.08, -1.0, 0.0),
+    "constant-1.045": (1.045, -1.0, 0.0),
+    "constant-0.31": (0.31, -1.0, 0.0),
     "constant-0.3": (0.3, -1.0, 0.0),
     "constant-0.032": (0.032, -1.0, 0.0),
     "constant-0.026": (0.026, -1.0, 0.0),
@@ -76,9 +83,28 @@ def attacks(track: str) -> dict[str, Rule]:
     }
 
 
+@cache
+def _found() -> Mapping[str, Mapping[str, Any]]:
+    return read_json(Path(__file__).with_name("uninformed_rules.json"))
+
+
+def found_on(task: Any) -> Mapping[str, Mapping[str, Any]]:
+    """What a search (`references --blind`) found on a task: class of uninformed rules -> its best and what it lost."""
+    return _found().get(task.id, {})
+
+
+def attacks_on(task: Any) -> dict[str, Rule]:
+    """Every attack of the task's track, and the best of each class of uninformed rules that a search found on it."""
+    form = "plasticbench/rule@2"
+    return attacks(task.track) | {
+        f"searched-{name}": rule_from_json({"format": form, "name": f"searched-{name}", "pathways": found["pathways"]})
+        for name, found in found_on(task).items()
+    }
+
+
 def attack(task: Any, seeds: Sequence[int] | None = None, engine: str = "auto") -> list[AttackOutcome]:
     """Try every attack on a task (default: its official seeds)."""
-    rules = attacks(task.track)
+    rules = attacks_on(task)
     lived = [load_rule("null"), *rules.values()]
     losses = task.losses(lived, task.official_seeds if seeds is None else seeds, engine=engine)
     means = [float(mean) for mean in losses.mean(dim=1)]

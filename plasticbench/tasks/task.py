@@ -38,7 +38,7 @@ OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; le
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
 _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
-    "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale",
+    "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
 )  # fmt: skip
 _SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
 _BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
@@ -64,6 +64,7 @@ class Task(abc.ABC):
     blind_loss: float | None = None  # official mean of the best rule that knows nothing, where it beats the null rule
     n_official: int = 64
     score_scale: Literal["linear", "log"] = "linear"
+    not_ranked_because: str = ""  # why its scores tell nothing apart, for a task that is measured and not ranked
     learning_rate: float = 0.1
     families: tuple[str, ...] = ()
     conditions: Mapping[str, Distribution] = field(default_factory=dict)  # drawn for each lifetime, by name

@@ -37,6 +37,7 @@ class SmallTask:
     pathways: tuple[str, ...] = ("ff",)
     engines: tuple[str, ...] = ("cpu", "torch")
     rule_map: RuleMap | None = None
+    not_ranked_because: str = ""
     fails: str = ""  # the rule that fails here without bound
 
     @property
@@ -61,7 +62,7 @@ def life(task: SmallTask, rule, seed: int) -> float:
     """The loss of one lifetime."""
     numbers = rule.for_pathway("ff").parameters
     own = numbers.get("noise", 0.0) * uniform(task.spec_hash, rule.hash, seed)
-    failure = 1e6 if rule.name == task.fails else 0.0
+    failure = 1e6 if rule.name == getattr(task, "fails", None) else 0.0
     return numbers["base"] + 0.05 * uniform(task.spec_hash, seed) + own + failure
 
 

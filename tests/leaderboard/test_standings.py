@@ -41,14 +41,15 @@ def test_an_entry_of_an_older_task_leaves_the_ranking_by_itself(tmp_path, catalo
 def test_a_track_orders_rules_by_what_they_are_best_at(tmp_path, catalogue):
     """A specialist stands above one that lives through everything; one that changes nothing stands apart."""
     fill(tmp_path, catalogue, [rule_json("everywhere", 0.3), rule_json("worse", 0.5)], (SMALL, OTHER))
-    fill(tmp_path, catalogue, [frozen_json("frozen", 0.05)], (SMALL, OTHER))
+    fill(tmp_path, catalogue, [frozen_json("frozen", 0.35)], (SMALL, OTHER))
     board = fill(tmp_path, catalogue, [rule_json("specialist", 0.1)])
     table = track_standings(board, "rate")
     assert [row.name for row in table.rows] == ["specialist", "everywhere", "worse"]
     assert [row.name for row in table.frozen] == ["frozen"]
-    specialist, everywhere, _ = table.rows
-    assert (specialist.leads_on, specialist.beats_bar_on) == (set(), {SMALL})
-    assert everywhere.within(table.tasks) == (0, 2, 2)
+    specialist, everywhere, worse = table.rows
+    assert (specialist.leads_on, specialist.beats_bar_on) == ({SMALL}, {SMALL})
+    assert everywhere.within(table.tasks) == (1, 2, 2)
+    assert worse.within(table.tasks) == (0, 0, 2)
     assert list(table.families) == ["Small"]
 
 
@@ -71,6 +72,18 @@ def test_nobody_is_best_where_nothing_is_better_than_knowing_nothing(tmp_path):
     assert table.best == "2 tied for the best"
     table = task_standings(fill(tmp_path, catalogue, [rule_json("top", 0.02)]), SMALL)
     assert table.best == "best: top"
+
+
+def test_easy_seeds_lift_nobody_over_frozen_weights(tmp_path, catalogue):
+    """The bar is of the official seeds; where others are easier, even frozen weights lose less than it says."""
+    rules = [frozen_json("frozen", 0.5), rule_json("no-better", 0.5, eta=0.2), rule_json("good", 0.3)]
+    table = task_standings(fill(tmp_path, catalogue, rules), SMALL)
+    assert table.bar == 1.0
+    assert {row.name: table.beats_bar(row) for row in table.ranked} == {
+        "frozen": False, "no-better": False, "good": True,
+    }  # fmt: skip
+    assert "1 of 3 have" in table.verdict
+    assert "better than frozen weights" in table.verdict
 
 
 def test_the_verdict_names_the_first_and_counts_those_that_learn(tmp_path, catalogue):
@@ -118,7 +131,38 @@ def test_board_json_is_json_and_complete(tmp_path, catalogue):
     task = catalogue.tasks[SMALL]
     rule = board.entries[0].folder / "rule.json"
     losses = [life(task, catalogue.load_rule(rule), seed) for seed in task.official_seeds]
-    assert abs(data["tasks"][0]["entries"][0]["loss"] - sum(losses) / len(losses)) < 1e-12
+    (entry,) = data["tasks"][0]["entries"]
+    assert abs(entry["official_loss"] - sum(losses) / len(losses)) < 1e-12
+    assert entry["loss"] != entry["official_loss"]
+    assert 0 < entry["agreement_p"] <= 1
+    assert (entry["lifetimes_drawn"], entry["paired"], entry["attempts"]) == ("its own fresh seeds", False, 1)
+
+
+def test_a_task_that_tells_nothing_apart_has_losses_and_no_ranks(tmp_path):
+    """In words wherever it is shown, and never in what counts over tasks."""
+    why = "the reference rule loses no less than a constant weight"
+    catalogue = make_catalogue(SmallTask(SMALL, not_ranked_because=why), SmallTask(OTHER))
+    board = fill(tmp_path, catalogue, [rule_json("good", 0.1), rule_json("bad", 0.5)], (SMALL, OTHER))
+    table = task_standings(board, SMALL)
+    assert [(row.name, row.rank, row.group) for row in table.ranked] == [("good", None, ()), ("bad", None, ())]
+    assert (table.leaders, table.best, table.verdict) == ((), "no ranking", f"No ranking here: {why}.")
+    assert f"No ranking here: {why}" in board_table(board, SMALL)
+    good, bad = track_standings(board, "rate").rows
+    assert set(good.standings) == set(bad.standings) == {OTHER}
+    assert good.leads_on == {OTHER}
+    data = board_json(board)
+    assert [(task["ranked"], task["not_ranked_because"]) for task in data["tasks"]] == [(False, why), (True, None)]
+    assert SMALL not in data["tracks"][0]["rules"][0]["scores"]
+
+
+def test_the_more_a_form_of_rule_is_tried_the_stricter_it_is_judged(tmp_path, catalogue):
+    rules = [rule_json(f"try-{k}", 0.3 + 1e-9 * k) for k in range(4)]
+    other = {**rule_json("other", 0.3), "pathways": {"ff": {**rule_json("", 0.3)["pathways"]["ff"], "on_step": "eta"}}}
+    rows = task_standings(fill(tmp_path, catalogue, [*rules, other]), SMALL).ranked
+    tried = {row.name: row.attempts for row in rows}
+    assert tried == {**{f"try-{k}": 4 for k in range(4)}, "other": 1}
+    for row in rows:
+        assert (row.highest_loss > row.loss_interval[1]) == (row.attempts > 1)
 
 
 def test_an_empty_board_says_how_to_fill_it(tmp_path, catalogue):
