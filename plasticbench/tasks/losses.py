@@ -65,3 +65,25 @@ def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:
     Confavreux et al., PLOS Comput. Biol. 21:e1012910 (2025).
     """
     return (rate_hz - target_hz) ** 2 / (rate_hz + 2.0)
+
+
+def best_scale(change: Tensor, mean: Tensor, sem: Tensor, counted: Tensor) -> Tensor:
+    """The s >= 0 with which s·change is nearest to `mean` in units of `sem`, over what is `counted` (bool).
+
+    change (..., n), others broadcast to it; s (...). 0 where nothing changes, or changes the wrong way.
+    """
+    import torch
+
+    size = change.detach().abs().amax(-1, keepdim=True)
+    size = torch.where(size > 0, size, torch.ones_like(size))  # squares of any size stay finite
+    unit, weight = change / size, counted / sem**2
+    along = (weight * mean * unit).sum(-1)
+    return (along / (weight * unit**2).sum(-1).clamp(min=1e-300)).clamp(min=0.0) / size.squeeze(-1)
+
+
+def misfit(change: Tensor, mean: Tensor, sem: Tensor, counted: Tensor) -> Tensor:
+    """Mean of ((mean - change)/sem)² over what is `counted` (bool); NaN where nothing is. (..., n) -> (...)."""
+    import torch
+
+    square = torch.where(counted, (mean - change) / sem, torch.zeros_like(change)) ** 2
+    return square.sum(-1) / counted.sum(-1)
