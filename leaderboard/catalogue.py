@@ -102,7 +102,7 @@ def _check_rule(rule: Any, task: Any) -> None:
     from plasticbench.rules import group_rules
 
     variables = {name: task.variables(name) for name in task.pathways}
-    group_rules([rule], task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+    group_rules([task.part_of(rule)], task.pathways, task.events, variables, task.arrays if rule.arrays else None)
 
 
 def _measure(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
