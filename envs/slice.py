@@ -72,7 +72,7 @@ class Slice(Task):
     data: Experiment
     n_official: int = 1
     score_scale: Literal["linear", "log"] = "log"
-    learning_rate: float = 0.01
+    learning_rate: float = 0.001
     blow_up_scale: float = 100.0
     families: tuple[str, ...] = ("minimal-triplet", "triplet", "pair", "doublet")
 
@@ -178,7 +178,7 @@ _MEASURED = {
 }  # null_loss, reference_loss, blind_loss
 
 
-def _register(name: str, table: str, title: str, summary: str, reference: str) -> None:
+def _register(name: str, table: str, fitted: str, title: str, summary: str, reference: str) -> None:
     null, best, blind = _MEASURED[name]
     register(
         slice_task(
@@ -187,7 +187,7 @@ def _register(name: str, table: str, title: str, summary: str, reference: str) -
             title=title,
             summary=summary,
             reference=reference + _FITTED,
-            reference_rule="pfister-gerstner-2006",
+            reference_rule=f"minimal-triplet-{fitted}",
             null_loss=null,
             reference_loss=best,
             blind_loss=blind,
@@ -196,7 +196,7 @@ def _register(name: str, table: str, title: str, summary: str, reference: str) -
 
 
 _register(
-    "SliceL5", "slice_l5", "Slices of layer 5",
+    "SliceL5", "slice_l5", "l5", "Slices of layer 5",
     "Pairs of layer-5 pyramidal neurons spike in trains of pairs at 0.1 to 50 Hz; a rule should change the synapse as "
     "the tissue did in 21 protocols.",
     "Sjöström, Turrigiano & Nelson, Neuron 32:1149 (2001), doi:10.1016/S0896-6273(01)00542-6; Markram et al., Science "
@@ -204,25 +204,26 @@ _register(
     "doi:10.1016/j.neuron.2006.06.017",
 )  # fmt: skip
 _register(
-    "SliceL5PfisterGerstner", "slice_l5_pfister_gerstner", "Slices of layer 5 as the triplet models were fitted to them",
+    "SliceL5PfisterGerstner", "slice_l5_pfister_gerstner", "l5-one-train",
+    "Slices of layer 5 as the triplet models were fitted to them",
     "The ten frequency protocols of visual cortex as 60 pairs in one train each: the reproduction of a published fit.",
     "Sjöström, Turrigiano & Nelson, Neuron 32:1149 (2001), doi:10.1016/S0896-6273(01)00542-6",
 )  # fmt: skip
 _register(
-    "SliceHippocampus", "slice_hippocampus", "Cultures of hippocampus",
+    "SliceHippocampus", "slice_hippocampus", "hippocampus", "Cultures of hippocampus",
     "Pairs of cultured hippocampal neurons spike in pairs, triplets and quadruplets, 60 times once a second; a rule "
     "should change the synapse as the culture did in 13 protocols.",
     "Wang, Gerkin, Nauen & Bi, Nat. Neurosci. 8:187 (2005), doi:10.1038/nn1387",
 )  # fmt: skip
 _register(
-    "SliceL23", "slice_l23", "Slices of layer 2/3",
+    "SliceL23", "slice_l23", "l23", "Slices of layer 2/3",
     "Pairs of layer-2/3 pyramidal neurons spike in single pairs and trains of pairs; a rule should change the synapse "
     "as the tissue did in 6 protocols.",
     "Zilberter et al., Cereb. Cortex 19:2308 (2009), doi:10.1093/cercor/bhn247; Egger, Feldmeyer & Sakmann, Nat. "
     "Neurosci. 2:1098 (1999), doi:10.1038/16026",
 )  # fmt: skip
 _register(
-    "SliceL4", "slice_l4", "Slices of layer 4",
+    "SliceL4", "slice_l4", "l4", "Slices of layer 4",
     "Pairs of spiny stellate neurons of layer 4 spike in trains of pairs at 1 to 50 Hz; a rule should change the synapse "
     "as the tissue did in 4 protocols.",
     "Egger, Feldmeyer & Sakmann, Nat. Neurosci. 2:1098 (1999), doi:10.1038/16026",

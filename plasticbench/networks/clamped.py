@@ -94,6 +94,10 @@ class ClampedPathway:
     start: Start = Start(1.0, _UNBOUNDED)
     start_of_readers: Start = Start(0.03, 0.3)
 
+    @property
+    def starts(self) -> tuple[Start, Start]:
+        return self.start, self.start_of_readers
+
     def start_for(self, read: frozenset[str]) -> Start:
         """For a rule that reads these variables."""
         return self.start_of_readers if read & {"w", "w_max"} else self.start

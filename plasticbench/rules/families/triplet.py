@@ -17,7 +17,8 @@ from plasticbench.rules.pathway import PathwayRule
 # Where a search starts: of the order of the published amplitudes of visual cortex, in units of η, and time constants.
 _AMPLITUDES = {"A2_plus": 0.3, "A2_minus": 0.5, "A3_plus": 0.6, "A3_minus": 0.1}
 _TAUS_S = {"tau_plus": 0.0168, "tau_minus": 0.0337, "tau_x": 0.3, "tau_y": 0.08}
-_LONGEST_S = 2.0
+_SHORTEST_S = 1e-3
+_LONGEST_S = {"tau_plus": 0.3, "tau_minus": 0.3, "tau_x": 2.0, "tau_y": 2.0}  # of pairs, and of triplets
 
 
 class Triplet(TemplateFamily):
@@ -46,7 +47,7 @@ class Triplet(TemplateFamily):
         sizes = [Coordinate(name, start=_AMPLITUDES[name], std=self.std) for name in self.amplitudes]
         return sizes + [
             Coordinate(
-                name, math.log(1e-3), math.log(_LONGEST_S), math.log(_TAUS_S[name]), std=2.0 * self.std,
+                name, math.log(_SHORTEST_S), math.log(_LONGEST_S[name]), math.log(_TAUS_S[name]), std=2.0 * self.std,
                 logarithmic=True, penalised=False,
             )
             for name in self.taus
