@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PATHWAY = ClampedPathway("ee")
 BEFORE, AFTER = InitialWeights(PATHWAY.name), FinalWeights(PATHWAY.name)
 _MOST_RESAMPLES = 1_000_000
-_SHORT = 2  # groups and trains of a shortened protocol
+_SHORT_GROUPS, _SHORT_TRAINS = 6, 2  # of a shortened protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,8 @@ class Slice(Task):
                 row,
                 protocol=dataclasses.replace(
                     row.protocol,
-                    n_groups=min(row.protocol.n_groups, _SHORT), n_trains=min(row.protocol.n_trains, _SHORT),
+                    n_groups=min(row.protocol.n_groups, _SHORT_GROUPS),
+                    n_trains=min(row.protocol.n_trains, _SHORT_TRAINS),
                 ),
             )
             for row in self.experiment.rows

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.rule_map import RuleMap
 
 
@@ -49,6 +50,8 @@ class TaskLike(Protocol):
     def blind_loss(self) -> float | None: ...
     @property
     def score_scale(self) -> str: ...
+    @property
+    def experiment(self) -> Experiment | None: ...
     @property
     def rule_map(self) -> RuleMap | None: ...
     def score(self, mean_loss: float) -> float: ...
