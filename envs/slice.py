@@ -1,7 +1,7 @@
 """One synapse under the spikes that experimenters gave it in slices and cultures: does a rule do what tissue did?
 
-Pfister & Gerstner, J. Neurosci. 26:9673 (2006), doi:10.1523/JNEUROSCI.1425-06.2006, for the loss and the triplet models.
-The data of each task and their sources stand in its table, `slice_*.csv` beside this file.
+Pfister & Gerstner, J. Neurosci. 26:9673 (2006), doi:10.1523/JNEUROSCI.1425-06.2006, for the loss and the triplet
+models. The data of each task and their sources stand in its table, `slice_*.csv` beside this file.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Slice(Task):
     bound 0.3, as in the functional tasks, which `initial_weight` tells. Of a rule for several pathways `ee` lives here.
 
     ## Observation and action
-    (n_protocols,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike`, `post_spike`, `w_max` (1e9 where
-    there is none). One step is the next moment at which anything spikes in each protocol; the action is Δw. Where both
-    neurons spike at once, `on_pre` comes first, and both events read the traces from before.
+    (n_protocols,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike`, `post_spike`, `w_max` (1e9
+    where there is none). One step is the next moment at which anything spikes in each protocol; the action is Δw. Where
+    both neurons spike at once, `on_pre` comes first, and both events read the traces from before.
 
     ## Conditions
     `protocols`: which of the scored ones the loss is of, all unless told; `loss_held_out` is of the others. `resample`:
@@ -59,11 +59,11 @@ class Slice(Task):
     seed gives the same life, and there is one official one.
 
     ## Loss
-    min over s >= 0 of mean ((Δw measured − s Δw of the rule)/SEM)², Δw relative to the initial weight: 1 is a fit as good
-    as the error bars. Protocols in which both neurons spike at the same time are shown, never scored. Beside it `scale`
-    s, `loss_unscaled` (s = 1), `dw_` and `z_` of every protocol. No loss exceeds that of no plasticity (s = 0), apart from a
-    weight that is not a number, at a share t/T of the life: 100 (2 − t/T). The score is logarithmic and no better for
-    a loss below 0.5, which is noise.
+    min over s >= 0 of mean ((Δw measured − s Δw of the rule)/SEM)², Δw relative to the initial weight: 1 is a fit as
+    good as the error bars. Protocols in which both neurons spike at the same time are shown, never scored. Beside it
+    `scale` s, `loss_unscaled` (s = 1), `dw_` and `z_` of every protocol. No loss exceeds that of no plasticity (s = 0),
+    apart from a weight that is not a number, at a share t/T of the life: 100 (2 − t/T). The score is logarithmic and no
+    better for a loss below 0.5, which is noise.
 
     ## Version history
     v0: first version.
@@ -170,8 +170,8 @@ def slice_task(id: str, experiment: Experiment, **fields: Any) -> Slice:
 
 
 _FITTED = "; triplet models: Pfister & Gerstner, J. Neurosci. 26:9673 (2006), doi:10.1523/JNEUROSCI.1425-06.2006"
-# Losses, measured by this code, of no plasticity, of the minimal triplet rule refitted to the data, and of the best rule
-# that sees no postsynaptic spike.
+# Losses, measured by this code, of no plasticity, of the minimal triplet rule refitted to the data, and of the best
+# rule that sees no postsynaptic spike.
 _MEASURED = {
     "SliceL5": (15.1307, 1.02433, 8.53271),
     "SliceL5PfisterGerstner": (9.19822, 0.131881, 4.65898),
@@ -227,7 +227,7 @@ _register(
 )  # fmt: skip
 _register(
     "SliceL4", "slice_l4", "l4", "Slices of layer 4",
-    "Pairs of spiny stellate neurons of layer 4 spike in trains of pairs at 1 to 50 Hz; a rule should change the synapse "
-    "as the tissue did in 4 protocols.",
+    "Pairs of spiny stellate neurons of layer 4 spike in trains of pairs at 1 to 50 Hz; a rule should change the "
+    "synapse as the tissue did in 4 protocols.",
     "Egger, Feldmeyer & Sakmann, Nat. Neurosci. 2:1098 (1999), doi:10.1038/16026",
 )  # fmt: skip

@@ -6,6 +6,7 @@ tasks whose networks have the same pathway plastic. All of it, the sentences too
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,12 @@ class Point:
         assert self.in_network is not None
         return max(self.in_network.score, SCORE_FLOOR)
 
+    @property
+    def network_score(self) -> str:
+        """On function, as text."""
+        assert self.in_network is not None
+        return score_text(self.in_network.score)
+
     def beats(self, other: Point) -> bool:
         """Whether it is as good in both and better in one."""
         better = self.loss < other.loss or self.score > other.score
@@ -79,9 +86,9 @@ class DataAndFunction:
         best = self.both[0]
         working = [point for point in self.both if point.works]
         said = [
-            f"Of the {len(self.both)} rules with a place in both, {best.name} fits the data best (loss {best.loss:.3g}, "
-            f"where no plasticity loses {task.null_loss:.3g} and {task.reference_rule}, refitted, "
-            f"{task.reference_loss:.3g}); in networks its best score is {score_text(best.score)}."
+            f"Of the {len(self.both)} rules with a place in both, {best.name} fits the data best (loss "
+            f"{best.loss:.3g}, where no plasticity loses {task.null_loss:.3g} and {task.reference_rule}, refitted, "
+            f"{task.reference_loss:.3g}); in networks its best score is {best.network_score}."
         ]
         if not working:
             return f"{said[0]} None is better than knowing nothing in a network."
@@ -90,9 +97,9 @@ class DataAndFunction:
         top = max(working, key=lambda point: point.score)
         said.append(
             f"Of the {len(working)} that are better than knowing nothing in a network, {_count(len(fits))} on the data "
-            f"(loss below {self.table.bar:.3g}), and {len(idle)} of {len(working)} fit them no better than no plasticity "
-            f"at all. The best in networks, {top.name} (score {score_text(top.score)} on {task_slug(top.network_task)}), "
-            f"loses {top.loss:.3g}."
+            f"(loss below {self.table.bar:.3g}), and {len(idle)} of {len(working)} fit them no better than no "
+            f"plasticity at all. The best in networks, {top.name} (score {top.network_score} on "
+            f"{task_slug(top.network_task)}), loses {top.loss:.3g}."
         )
         return " ".join(said)
 
@@ -115,7 +122,7 @@ def _count(n: int) -> str:
 
 
 def _title(point: Point) -> str:
-    return f"{point.name}: loss {point.loss:.3g} on the data, score {score_text(point.score)} on {point.network_task}"
+    return f"{point.name}: loss {point.loss:.3g} on the data, score {point.network_score} on {point.network_task}"
 
 
 def _ground(picture: DataAndFunction, x: Axis, y: Axis) -> str:
@@ -123,7 +130,7 @@ def _ground(picture: DataAndFunction, x: Axis, y: Axis) -> str:
     null = x.left(picture.table.task.null_loss)
     lines = [f'<line class="null-line" x1="{null:.2f}%" x2="{null:.2f}%" y1="12" y2="300"/>']
     front = picture.front
-    for here, following in zip(front, front[1:], strict=False):
+    for here, following in itertools.pairwise(front):
         left, right = x.left(here.loss), x.left(following.loss)
         low, high = y.down(here.score), y.down(following.score)
         lines.append(f'<line class="front" x1="{left:.2f}%" x2="{right:.2f}%" y1="{low:.1f}" y2="{low:.1f}"/>')
@@ -149,7 +156,9 @@ def _points(table: TaskStandings, tables: Mapping[str, TaskStandings]) -> Sequen
         if standing.entry.changes_nothing:
             continue
         rule_hash = standing.entry.data["rule_hash"]
-        lived = [(row, other) for other in functional for row in other.ranked if row.entry.data["rule_hash"] == rule_hash]
+        lived = [
+            (row, other) for other in functional for row in other.ranked if row.entry.data["rule_hash"] == rule_hash
+        ]
         best = max(lived, key=lambda pair: pair[0].score, default=None)
         works = any(other.beats_bar(row) for row, other in lived)
         found.append(

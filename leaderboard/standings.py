@@ -137,10 +137,8 @@ def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
     losses = np.stack([entry.measured(task.spec_hash)[0] for entry in entries])
     result = ranking.rank(losses)
     frozen = [row for row, entry in zip(losses, entries, strict=True) if entry.changes_nothing]
-    stuck = {  # a rule whose changes fit no data in any scale loses as much as frozen weights, and is not frozen
-        i for i in range(len(entries))
-        if task.experiment is None and not entries[i].changes_nothing and any(np.array_equal(losses[i], row) for row in frozen)
-    }  # fmt: skip
+    if task.experiment is not None:
+        frozen = []  # there a rule that fits the data in no scale loses as much, and is not frozen
     rows = [
         _standing(
             task,
@@ -148,7 +146,7 @@ def _ranked(task: TaskLike, entries: list[Entry]) -> tuple[Standing, ...]:
             interval=(float(result.intervals[i, 0]), float(result.intervals[i, 1])),
             rank=(int(result.rank_low[i]), int(result.rank_high[i])),
             group=result.groups[i],
-            is_frozen=i in stuck,
+            is_frozen=not entries[i].changes_nothing and any(np.array_equal(losses[i], row) for row in frozen),
         )
         for i in result.order
     ]

@@ -82,7 +82,7 @@ def test_a_pair_changes_the_synapse_by_the_window_at_its_delay(engine):
 
 @pytest.mark.parametrize("engine", ["cpu", "torch"])
 def test_many_pairs_are_the_sum_over_all_pairs_and_triplets_of_spikes(engine):
-    """Against a sum over spikes, without traces: w += a2 e^(-t/tau+) and a3 e^(-t/tau+) e^(-t'/tau_y) for earlier t'."""
+    """Against sums over earlier spikes, without traces: e^(-t/tau_plus) (a2 + a3 e^(-t'/tau_y)), and so on."""
     protocol = ClampedProtocol("trains", (0.0, 0.013), (0.005, 0.031), 3, 0.05, 2, 0.4)
     pre, post = (1e-9 * protocol.spike_times_ns(times) for times in (protocol.pre_s, protocol.post_s))
     a2_plus, a3_plus, a2_minus, a3_minus, tau_x, tau_y = 3e-3, 6e-3, 4e-3, 2e-3, 0.2, 0.09
@@ -120,7 +120,11 @@ EVERYTHING = {
         "on_post": {"e": "r + 0.1*theta", "theta": "1 - 0.05*theta", "w": "0.02*e - 0.001*theta*p"},
     },
     "parameters": {"tau": 0.02, "tau_e": 0.5},
-    "traces": {"x_post": "tau", "r": {"of": "pre", "tau_s": 0.03, "spikes": "nearest"}, "q": {"of": "pre", "tau_s": 0.1}},
+    "traces": {
+        "x_post": "tau",
+        "r": {"of": "pre", "tau_s": 0.03, "spikes": "nearest"},
+        "q": {"of": "pre", "tau_s": 0.1},
+    },
     "states": {"e": {"tau_s": "tau_e"}, "p": {"scope": "pre", "tau_s": 1.0}, "theta": {"scope": "post"}},
 }
 
@@ -317,7 +321,9 @@ def test_learned_rules_of_networks_fit_cortex_no_better_than_textbook_pairs_or_n
     given = {row.name: row.protocol for row in trains}
     rows = tuple(dataclasses.replace(row, protocol=given[row.name]) for row in table)
     task = dataclasses.replace(plasticbench.task(ONE_TRAIN), data=Experiment(rows))
-    families = {f"confavreux-2025-familiarity-{n}": v for n, v in (("ee", 6.7), ("eeei", 6.3), ("eeie", 6.7), ("eeii", 6.4))}
+    families = {
+        f"confavreux-2025-familiarity-{n}": v for n, v in (("ee", 6.7), ("eeei", 6.3), ("eeie", 6.7), ("eeii", 6.4))
+    }
     wanted = {"song-2000": 6.5, **families, "confavreux-2025-stability-ee": 9.2, "anti-hebbian": 9.2}
     found = task.losses(list(wanted), [0])[:, 0].tolist()
     assert found == pytest.approx(list(wanted.values()), abs=0.06)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,13 +65,13 @@ def protocol_plot(rows: Sequence[ProtocolRow], curves: Sequence[RuleCurve], join
             places = [(left(curve.changes[k]), down(k)) for k in run]
             parts += [
                 f'<line class="curve-{number}" x1="{a:.2f}%" y1="{b:.1f}" x2="{c:.2f}%" y2="{d:.1f}"/>'
-                for (a, b), (c, d) in zip(places, places[1:], strict=False)
+                for (a, b), (c, d) in itertools.pairwise(places)
             ]
         for k, change in enumerate(curve.changes):
             title = f"{curve.name}, {rows[k].name}: {change:+.3f}"
             parts.append(
-                f'<svg x="{left(change):.2f}%" y="{down(k):.1f}" overflow="visible"><rect class="curve-{number}" x="-3.5" '
-                f'y="-3.5" width="7" height="7"><title>{escape(title)}</title></rect></svg>'
+                f'<svg x="{left(change):.2f}%" y="{down(k):.1f}" overflow="visible"><rect class="curve-{number}" '
+                f'x="-3.5" y="-3.5" width="7" height="7"><title>{escape(title)}</title></rect></svg>'
             )
     return Markup(
         f'<svg class="protocols" height="{bottom + 22}" role="group" aria-label="measured changes and rules">'

@@ -33,7 +33,14 @@ def draw_experiment(
             )  # fmt: skip
     for k, run in enumerate(joined):
         axes.plot(
-            change[list(run)], list(run), "-s", ms=3.5, lw=1.2, color=PLASTIC, alpha=0.9, label=label if k == 0 else None
+            change[list(run)],
+            list(run),
+            "-s",
+            ms=3.5,
+            lw=1.2,
+            color=PLASTIC,
+            alpha=0.9,
+            label=label if k == 0 else None,
         )
     axes.axvline(0.0, color=MUTED, lw=0.8)
     axes.set_yticks(places, names, fontsize=6 if len(names) > 16 else 7.5)

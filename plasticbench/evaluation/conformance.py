@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.evaluation.transfer import suits
 from plasticbench.files import make_folder, write_bytes
-from plasticbench.rules import Rule, known_rules, runs_on
+from plasticbench.rules import Rule, known_rules
 from plasticbench.tasks.registry import task as find_task
 from plasticbench.tasks.registry import task_ids
 from plasticbench.tasks.task import Task
@@ -49,9 +50,7 @@ def slice_tasks() -> tuple[Task, ...]:
 
 def suited_rules(task: Task) -> tuple[Rule, ...]:
     """The known rules that a task can run, as far as they live there."""
-    variables = {name: task.variables(name) for name in task.pathways}
-    parts = (task.part_of(rule) for rule in known_rules().values())
-    return tuple(rule for rule in parts if runs_on(rule, task.pathways, task.events, variables))
+    return tuple(task.part_of(rule) for rule in known_rules().values() if suits(rule, task))
 
 
 def expected() -> tuple[Expected, ...]:
@@ -101,7 +100,12 @@ def _spikes() -> Iterator[list[str]]:
             first = protocol.moments[0][0]
             for neuron, times_s in (("pre", protocol.pre_s), ("post", protocol.post_s)):
                 times = protocol.spike_times_ns(times_s) - first
-                yield [task.id, protocol.name, neuron, " ".join(f"{time / 1e6:.6f}".rstrip("0").rstrip(".") for time in times)]
+                yield [
+                    task.id,
+                    protocol.name,
+                    neuron,
+                    " ".join(f"{time / 1e6:.6f}".rstrip("0").rstrip(".") for time in times),
+                ]
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:

@@ -224,7 +224,10 @@ class Life:
             raise PlasticbenchError(f"{where}: phase {phase!r} is none of {[p.name for p in self.phases]}")
         if isinstance(recording, PopulationRate | PopulationSpikes | SpikeCounts | SpikeTrains):
             self._check_group(recording, where)
-        if isinstance(recording, Weights | FinalWeights | InitialWeights) and recording.pathway not in self.plastic_names:
+        if (
+            isinstance(recording, Weights | FinalWeights | InitialWeights)
+            and recording.pathway not in self.plastic_names
+        ):
             raise PlasticbenchError(f"{where}: pathway {recording.pathway!r} is none of {list(self.plastic_names)}")
         if isinstance(recording, Weights) and not recording.every_s >= self.dt_s:
             raise PlasticbenchError(f"{where}: every_s {recording.every_s!r} is less than a step, {self.dt_s:g} s")
@@ -272,11 +275,15 @@ class Life:
             raise PlasticbenchError(f"life.n_steps: {self.n_steps}; the protocols have {network.n_steps}")
         for name in ("phases", "resets", "modulator"):
             if getattr(self, name):
-                raise PlasticbenchError(f"life.{name}: a clamped network has its protocols and nothing else; leave it out")
+                raise PlasticbenchError(
+                    f"life.{name}: a clamped network has its protocols and nothing else; leave it out"
+                )
         for recording in self.recordings:
             if not isinstance(recording, InitialWeights | FinalWeights):
                 what = type(recording).__name__
-                raise PlasticbenchError(f"life.recordings.{what}: a clamped network has InitialWeights and FinalWeights")
+                raise PlasticbenchError(
+                    f"life.recordings.{what}: a clamped network has InitialWeights and FinalWeights"
+                )
 
     def _check_modulator(self) -> None:
         if self.modulator is None or not isinstance(self.network, SpikingNetwork):

@@ -91,7 +91,14 @@ class Modulation:
 
 
 Recording = (
-    PopulationRate | PopulationSpikes | SpikeCounts | SpikeTrains | Weights | FinalWeights | InitialWeights | Readout
+    PopulationRate
+    | PopulationSpikes
+    | SpikeCounts
+    | SpikeTrains
+    | Weights
+    | FinalWeights
+    | InitialWeights
+    | Readout
     | Modulation
 )
 

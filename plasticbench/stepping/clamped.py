@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ClampedLifetimes:
-    """See `Lifetimes`; tensors are (n_lifetimes, n_protocols). Where no neuron of a protocol spikes, Δw is not added."""
+    """See `Lifetimes`; tensors are (n_lifetimes, n_protocols). Δw is not added where neither neuron spikes."""
 
     def __init__(
         self,

@@ -169,7 +169,7 @@ class Whole(Distribution):
 
     def check(self, name: str, value: Any) -> int:
         low, high = self.limits
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or not low <= value <= high:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or not low <= int(value) <= high:
             raise PlasticbenchError(f"conditions.{name}: {shorten(value)} is not a whole number from {low} to {high}")
         return int(value)
 

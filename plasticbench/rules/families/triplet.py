@@ -1,8 +1,9 @@
 """Families of spike-timing rules that slices of brain are fitted with: pairs of spikes, and triplets.
 
-on_pre: Δw = −η x_post (A2_minus + A3_minus x_pre2); on_post: Δw = η x_pre (A2_plus + A3_plus x_post2). Pfister & Gerstner,
-J. Neurosci. 26:9673 (2006), doi:10.1523/JNEUROSCI.1425-06.2006: `triplet` is their full model, `minimal-triplet` the one
-without A3_minus, `pair` the one without triplets. All-to-all; traces are read as they were before the spike.
+on_pre: Δw = −η x_post (A2_minus + A3_minus x_pre2); on_post: Δw = η x_pre (A2_plus + A3_plus x_post2). Pfister &
+Gerstner, J. Neurosci. 26:9673 (2006), doi:10.1523/JNEUROSCI.1425-06.2006: `triplet` is their full model,
+`minimal-triplet` the one without A3_minus, `pair` the one without triplets. All-to-all; traces are read as they were
+before the spike.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LONGEST_S = {"tau_plus": 0.3, "tau_minus": 0.3, "tau_x": 2.0, "tau_y": 2.0}  # 
 
 
 class Triplet(TemplateFamily):
-    """Four amplitudes of either sign and four time constants. `eta` is the learning rate that stands inside the rule."""
+    """Four amplitudes of either sign and four time constants. `eta` is the learning rate inside the rule."""
 
     name = "triplet"
     amplitudes: ClassVar[tuple[str, ...]] = ("A2_plus", "A3_plus", "A2_minus", "A3_minus")

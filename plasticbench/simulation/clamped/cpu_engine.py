@@ -72,14 +72,13 @@ def _numbers(rules: RuleBatch, structure: PathwayStructure) -> tuple[np.ndarray,
         columns = [1.0 / taus_s[name] if name in taus_s else np.zeros(len(parameters)) for name in names]
         return np.ascontiguousarray(np.stack(columns, 1) if columns else np.zeros((len(parameters), 0)), np.float64)
 
-    filters, bits, kinds = filters_of(structure), {"pre": PRE_SPIKE, "post": POST_SPIKE}, []
-    sides = {trace.name: trace.side for trace in structure.traces}
-    nearest = {trace.name: trace.nearest for trace in structure.traces}
+    filters, bits = filters_of(structure), {"pre": PRE_SPIKE, "post": POST_SPIKE}
+    sides: dict[str, str] = {trace.name: trace.side for trace in structure.traces}
     sides |= {state.name: state.scope for state in structure.states if state.scope != "synapse"}
-    for item in filters:
-        kinds.append((kernel.NEAREST if nearest[item.name] else kernel.COUNTS) if item.name in nearest else kernel.CHANGED)
+    kinds = {trace.name: kernel.NEAREST if trace.nearest else kernel.COUNTS for trace in structure.traces}
     return (
         parameters, rates([item.name for item in filters]),
-        np.array([bits[sides[item.name]] for item in filters], np.int64), np.array(kinds, np.int64),
+        np.array([bits[sides[item.name]] for item in filters], np.int64),
+        np.array([kinds.get(item.name, kernel.CHANGED) for item in filters], np.int64),
         -1e-9 * rates(synaptic_states(structure)),
     )  # fmt: skip

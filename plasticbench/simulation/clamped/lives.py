@@ -17,7 +17,9 @@ def common_network(lives: Sequence[Life]) -> ClampedNetwork:
     """The network of all the lives; PlasticbenchError unless it is the same."""
     network = lives[0].clamped_network
     if any(life.network is not network and life.network != network for life in lives[1:]):
-        raise PlasticbenchError("lives: clamped networks of one call must be the same; run others in a call of their own")
+        raise PlasticbenchError(
+            "lives: clamped networks of one call must be the same; run others in a call of their own"
+        )
     return network
 
 
