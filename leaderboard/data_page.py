@@ -20,6 +20,9 @@ from .templates import render, score_text
 from .tracks import SCORE_FLOOR
 
 
+_HIGHEST = 1.5  # a score beyond it is drawn at the edge
+
+
 @dataclass(frozen=True)
 class Point:
     """One rule on one experiment, and where it does best in networks."""
@@ -108,7 +111,7 @@ class DataAndFunction:
         """The scatter with its front."""
         losses = [point.loss for point in self.both] + [self.table.task.null_loss]
         scores = [point.score for point in self.both] + [0.0, 1.0]
-        x, y = decades_axis(losses), linear_axis(min(scores), max(scores))
+        x, y = decades_axis(losses), linear_axis(min(scores), min(max(scores), _HIGHEST))
         spots = [
             Spot(p.name, p.link, _title(p), p.loss, p.score, None, "learner" in p.on_data.entry.provenance)
             for p in (*self.front, *(p for p in self.both if p not in self.front))
