@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.rule_map import RuleMap
 
 
@@ -51,6 +52,8 @@ class TaskLike(Protocol):
     def not_ranked_because(self) -> str: ...
     @property
     def score_scale(self) -> str: ...
+    @property
+    def experiment(self) -> Experiment | None: ...
     @property
     def rule_map(self) -> RuleMap | None: ...
     def score(self, mean_loss: float) -> float: ...
@@ -106,7 +109,7 @@ def _check_rule(rule: Any, task: Any) -> None:
     from plasticbench.rules.check import check_rule
 
     variables = {name: task.variables(name) for name in task.pathways}
-    check_rule(rule, task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+    check_rule(task.part_of(rule), task.pathways, task.events, variables, task.arrays if rule.arrays else None)
 
 
 def measured(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:

@@ -17,6 +17,7 @@ from .tracks import SCORE_FLOOR, TrackStandings
 
 _TRACK_WORDS = {
     "rate": "One presentation changes every synapse once: networks of rates, classical learning problems.",
+    "slice": "Experimenters' spikes on one synapse: does a rule do what was measured in slices and cultures?",
     "spiking": "Spikes change synapses as they arrive: recurrent networks that must stay stable and remember.",
 }
 

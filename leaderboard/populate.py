@@ -58,7 +58,7 @@ def populate(
 
 def _suitable(catalogue: Catalogue, task: Any, rules: Any) -> Iterator[Any]:
     for rule in rules:
-        if rule.kind not in (task.track, "any"):
+        if rule.kind not in ("rate" if task.track == "rate" else "spiking", "any"):
             continue
         try:
             catalogue.check_rule(rule, task)

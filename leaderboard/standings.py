@@ -183,7 +183,8 @@ def _ranked(
     result = ranking.rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
     official = [entry.measured(task.spec_hash)[0] for entry in entries]
     still = [j for j, entry in enumerate(entries) if entry.changes_nothing]
-    frozen = [official[j] for j in still]
+    # Where rules are held against an experiment, one that fits it in no scale loses as much, and is not frozen.
+    frozen = [] if task.experiment is not None else [official[j] for j in still]
     rows = []
     for i in result.order:
         entry, own = entries[i], lives[i]

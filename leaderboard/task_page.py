@@ -7,6 +7,7 @@ from typing import Any
 
 from .charts.forest import ForestRow, forest_plot
 from .charts.pareto import ParetoPoint, pareto_plot
+from .experiment_section import experiment_section
 from .rule_map import rule_map_section
 from .standings import TaskStandings
 from .templates import render, rule_link
@@ -26,5 +27,6 @@ def task_page(table: TaskStandings, rules: Mapping[str, Any]) -> str:
         table=table,
         forest=forest_plot(rows) if rows else "",
         pareto=pareto_plot(points, task.null_loss) if learned else "",
+        experiment=experiment_section(task.experiment, ranked) if task.experiment and ranked else "",
         rule_map=rule_map_section(task.rule_map, ranked, rules) if task.rule_map and ranked else "",
     )

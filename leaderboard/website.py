@@ -10,6 +10,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.files import make_folder, write_bytes
 
 from .board import Board, open_board
+from .data_page import data_page
 from .entry import ARRAYS_FILE, RULE_FILE, entry_slug, task_slug
 from .overview import board_page, method_page, rules_page, tasks_page
 from .rounds import broken_rounds
@@ -56,6 +57,7 @@ def site_files(board: Board) -> dict[str, bytes]:
         "tasks.html": tasks_page(all_tracks, tables),
         "rules.html": rules_page(rules, leading),
         "transfer.html": transfer_page(all_tracks, rules),
+        "data.html": data_page(tables),
         "method.html": method_page(),
     }
     pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table, by_hash) for task_id, table in tables.items()}

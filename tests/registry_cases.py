@@ -23,5 +23,5 @@ def suited_rules(task_id: str) -> tuple[Rule, ...]:
     return tuple(
         rule
         for rule in known_rules().values()
-        if runs_on(rule, task.pathways, task.events, variables, task.arrays if rule.arrays else None)
+        if runs_on(task.part_of(rule), task.pathways, task.events, variables, task.arrays if rule.arrays else None)
     )

@@ -41,7 +41,7 @@ def test_metadata_is_complete(task_id):
     for section in ("## Description", "## Observation and action", "## Loss", "## Version history"):
         assert section in task.description, section
     assert task.reference_rule in known_rules()
-    assert task.n_official >= 10
+    assert task.n_official >= (1 if task.track == "slice" else 10)  # clamped spikes leave nothing to chance
     assert len(set(task.official_seeds)) == task.n_official
     assert task.families
     for family in task.families:
@@ -63,7 +63,8 @@ def test_every_task_passes_the_check_that_authors_use(task_id):
 @pytest.mark.parametrize("task_id", TASKS)
 def test_less_loss_is_a_better_score_and_nearly_all_of_it_lies_below_the_blind_loss(task_id):
     task = plasticbench.task(task_id)
-    losses = np.geomspace(1e-3 * task.reference_loss, 10 * task.null_loss, 200)
+    lowest = max(1e-3 * task.reference_loss, task.loss_floor)
+    losses = np.geomspace(lowest, 10 * task.null_loss, 200)
     scores = [task.score(loss) for loss in losses]
     assert (np.diff(scores) < 0).all()
     if task.blind_loss is not None:
@@ -197,7 +198,7 @@ def test_python_policies_are_stepped(task_id):
         task.losses(lambda observation: {}, SEEDS[:1], engine="cpu")
 
 
-@pytest.mark.parametrize("task_id", [i for i in TASKS if plasticbench.task(i).track == "rate"])
+@pytest.mark.parametrize("task_id", [i for i in TASKS if plasticbench.task(i).track != "spiking"])
 def test_frozen_references_are_what_this_code_measures(task_id):
     task = plasticbench.task(task_id)
     for rule, frozen in (("null", task.null_loss), (task.reference_rule, task.reference_loss)):

@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("show", "a rule's equations, parameters and picture, or a learner's options")
     p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
     p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
+    p.add_argument("--task", metavar="ID", help="the picture is of the rule's first official lifetime on this task")
 
     p = command("evaluate", "run a rule on a task's official lifetimes")
     p.add_argument("rule", metavar="RULE", help="a known rule's name or a rule file")

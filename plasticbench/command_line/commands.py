@@ -97,13 +97,24 @@ def run_show(arguments: Namespace) -> None:
         print(describe_learner(arguments.rule))
         return
     rule = load_rule(arguments.rule)
+    if arguments.task and not arguments.png:
+        raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
     if arguments.png:
-        from plasticbench.drawing.rules import rule_picture
-
-        write_bytes(arguments.png, rule_picture(rule))
+        write_bytes(arguments.png, _picture(rule, arguments.task))
     print(describe_rule(rule))
     if arguments.png:
         print(f"\npicture: {arguments.png}")
+
+
+def _picture(rule: Rule, task_id: str | None) -> bytes:
+    """PNG of what a rule does at a synapse, or of its first official lifetime on a task."""
+    if task_id is None:
+        from plasticbench.drawing.rules import rule_picture
+
+        return rule_picture(rule)
+    from plasticbench.stepping.picture import life_picture
+
+    return life_picture(rule, registry.task(task_id))
 
 
 def _is_learner(name: str) -> bool:

@@ -116,7 +116,8 @@ def frozen_pathways(rule: Rule, task: Task) -> tuple[str, ...]:
 
 def suits(rule: Rule, task: Task) -> bool:
     """Whether the rule can live on the task; a rule that brings slow weights does where the task takes them."""
-    if rule.kind not in (task.track, "any"):
+    rule = task.part_of(rule)
+    if rule.kind not in ("rate" if task.track == "rate" else "spiking", "any"):
         return False
     variables = {pathway: task.variables(pathway) for pathway in task.pathways}
     return runs_on(rule, task.pathways, task.events, variables, task.arrays if rule.arrays else None)

@@ -11,10 +11,12 @@ import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.language.program import Expression
+from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.excursions import Excursion, check_excursions, steps_ahead
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import (
     FinalWeights,
+    InitialWeights,
     Modulation,
     PopulationRate,
     PopulationSpikes,
@@ -120,10 +122,10 @@ class Life:
     neurons, traces and states begin anew, before the step; weights stay. (A rate network's outputs are those of the
     step's presentations alone, so its neurons have nothing to forget.) Where a pathway is not plastic its rule's events
     do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back to where
-    it was; rate networks have none.
+    it was; rate networks have none. A life of a clamped network has its protocols and nothing else.
     """
 
-    network: SpikingNetwork | RateNetwork
+    network: SpikingNetwork | RateNetwork | ClampedNetwork
     seed: int
     n_steps: int
     recordings: tuple[Recording, ...] = ()
@@ -151,12 +153,20 @@ class Life:
         if isinstance(self.network, RateNetwork):
             self._check_presentations(self.network)
         check_excursions(self.excursions, self.n_steps)
+        if isinstance(self.network, ClampedNetwork):
+            self._check_clamped(self.network)
         self._check_modulator()
 
     @property
     def spiking_network(self) -> SpikingNetwork:
         """The network of a spiking life."""
         assert isinstance(self.network, SpikingNetwork)
+        return self.network
+
+    @property
+    def clamped_network(self) -> ClampedNetwork:
+        """The network of a life of clamped protocols."""
+        assert isinstance(self.network, ClampedNetwork)
         return self.network
 
     @property
@@ -227,10 +237,15 @@ class Life:
             raise PlasticbenchError(f"{where}: phase {phase!r} is none of {[p.name for p in self.phases]}")
         if isinstance(recording, PopulationRate | PopulationSpikes | SpikeCounts | SpikeTrains):
             self._check_group(recording, where)
-        if isinstance(recording, Weights | FinalWeights) and recording.pathway not in self.plastic_names:
+        if (
+            isinstance(recording, Weights | FinalWeights | InitialWeights)
+            and recording.pathway not in self.plastic_names
+        ):
             raise PlasticbenchError(f"{where}: pathway {recording.pathway!r} is none of {list(self.plastic_names)}")
         if isinstance(recording, Weights) and not recording.every_s >= self.dt_s:
             raise PlasticbenchError(f"{where}: every_s {recording.every_s!r} is less than a step, {self.dt_s:g} s")
+        if isinstance(recording, InitialWeights) and not isinstance(self.network, ClampedNetwork):
+            raise PlasticbenchError(f"{where}: only of clamped networks; others start where the life says")
         if isinstance(recording, Readout) and not getattr(self.network, "has_readout", False):
             raise PlasticbenchError(f"{where}: this network has no readout")
         if isinstance(recording, Modulation) and self.modulator is None:
@@ -239,7 +254,7 @@ class Life:
     def _check_group(self, recording: Any, where: str) -> None:
         name = recording.group if isinstance(recording, SpikeCounts | SpikeTrains) else recording.population
         if not isinstance(self.network, SpikingNetwork):
-            raise PlasticbenchError(f"{where}: a rate network has no spikes")
+            raise PlasticbenchError(f"{where}: only a spiking network records spikes")
         groups = self.network.populations if isinstance(recording, PopulationRate) else self.network.groups
         if name not in [group.name for group in groups]:
             raise PlasticbenchError(f"{where}: {name!r} is none of {[group.name for group in groups]}")
@@ -262,6 +277,21 @@ class Life:
                 raise PlasticbenchError(f"life.w_init.{name}: needed, of shape {network.shape(name)}")
         if self.excursions:
             raise PlasticbenchError("life.excursions: a rate network comes back from none; leave them out")
+
+    def _check_clamped(self, network: ClampedNetwork) -> None:
+        if self.n_steps != network.n_steps:
+            raise PlasticbenchError(f"life.n_steps: {self.n_steps}; the protocols have {network.n_steps}")
+        for name in ("phases", "resets", "excursions", "modulator"):
+            if getattr(self, name):
+                raise PlasticbenchError(
+                    f"life.{name}: a clamped network has its protocols and nothing else; leave it out"
+                )
+        for recording in self.recordings:
+            if not isinstance(recording, InitialWeights | FinalWeights):
+                what = type(recording).__name__
+                raise PlasticbenchError(
+                    f"life.recordings.{what}: a clamped network has InitialWeights and FinalWeights"
+                )
 
     def _check_modulator(self) -> None:
         if self.modulator is None or not isinstance(self.network, SpikingNetwork):

@@ -82,6 +82,13 @@ class FinalWeights:
 
 
 @dataclass(frozen=True)
+class InitialWeights:
+    """Of clamped networks: a pathway's weights when life begins, which depend on the rule. Tensor (n_synapses,)."""
+
+    pathway: str
+
+
+@dataclass(frozen=True)
 class Readout:
     """Of rate networks that have one: the logit at each presentation, before the rule acts. Tensor (n_steps,)."""
 
@@ -92,7 +99,15 @@ class Modulation:
 
 
 Recording = (
-    PopulationRate | PopulationSpikes | SpikeCounts | SpikeTrains | Weights | FinalWeights | Readout | Modulation
+    PopulationRate
+    | PopulationSpikes
+    | SpikeCounts
+    | SpikeTrains
+    | Weights
+    | FinalWeights
+    | InitialWeights
+    | Readout
+    | Modulation
 )
 
 

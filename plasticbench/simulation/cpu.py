@@ -1,10 +1,11 @@
-"""The cpu engine: compiled loops over whole lives, one life a thread. For both kinds of networks."""
+"""The cpu engine: compiled loops over whole lives, one life a thread. For every kind of network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
@@ -25,7 +26,7 @@ class CPUEngine:
         if not options.gradients:
             return None
         if not isinstance(lives[0].network, SpikingNetwork):
-            return "no gradients of rate networks; choose torch, or detach θ"
+            return "gradients of spiking networks alone; choose torch, or detach θ"
         from plasticbench.simulation.spiking.sensitivity import unsupported
 
         return unsupported(lives, rules.structure)
@@ -34,6 +35,10 @@ class CPUEngine:
         self, lives: Sequence[Life], rules: RuleBatch, measure: Measure, options: EngineOptions
     ) -> tuple[Measured, float]:
         with one_torch_thread():
+            if isinstance(lives[0].network, ClampedNetwork):
+                from plasticbench.simulation.clamped.cpu_engine import run_cpu as run_clamped
+
+                return run_clamped(lives, rules, measure, options.threads)
             if not isinstance(lives[0].network, SpikingNetwork):
                 from plasticbench.simulation.rate.cpu_engine import run_cpu as run_rate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
@@ -37,6 +38,10 @@ class TorchEngine:
                 from plasticbench.simulation.spiking.torch_engine import run_torch as run_spiking
 
                 return run_spiking(lives, rules, measure, device), 0.0
+            if isinstance(lives[0].network, ClampedNetwork):
+                from plasticbench.simulation.clamped.torch_engine import run_torch as run_clamped
+
+                return run_clamped(lives, rules, measure, device), 0.0
             from plasticbench.simulation.rate.torch_engine import run_torch as run_rate
 
             return run_rate(lives, rules, measure, device, options.gradients), 0.0

@@ -13,7 +13,7 @@ from plasticbench.simulation.threads import one_torch_thread
 
 
 class SteppingEngine:
-    """One life after the other for spiking networks, side by side for rate networks."""
+    """One life after the other for spiking networks, side by side for others."""
 
     name = "stepping"
 
@@ -39,11 +39,9 @@ class SteppingEngine:
     def _live(policy: Any, lives: tuple[Life, ...], measure: Measure, device: str) -> Measured:
         import torch
 
-        from plasticbench.stepping.rate import RateLifetimes
-        from plasticbench.stepping.spiking import SpikingLifetimes
+        from plasticbench.stepping.lifetimes import lifetimes_of
 
-        kind = SpikingLifetimes if isinstance(lives[0].network, SpikingNetwork) else RateLifetimes
-        life = kind(policy.task, lives, policy.brought, device, torch.float64)
+        life = lifetimes_of(lives[0].network)(policy.task, lives, policy.brought, device, torch.float64)
         while not life.finished:
             life.advance(policy.act(life.observe()))
         return joined([measure(recordings, list(part)) for recordings, part in life.recordings()], 1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import Rule, RuleBatch, load_rule
@@ -98,10 +99,19 @@ def lifetimes(
 
     lives = task.draw([check_seed(seed) for seed in seeds], conditions)
     brought, dtype = rule_brought(task, rule), dtype or torch.float64
-    if isinstance(task.example_network, SpikingNetwork):
+    return lifetimes_of(task.example_network)(task, lives, brought, device, dtype)
+
+
+def lifetimes_of(network: object) -> Callable[..., Lifetimes]:
+    """The class of stepped lifetimes of a kind of network."""
+    if isinstance(network, SpikingNetwork):
         from plasticbench.stepping.spiking import SpikingLifetimes
 
-        return SpikingLifetimes(task, lives, brought, device, dtype)
+        return SpikingLifetimes
+    if isinstance(network, ClampedNetwork):
+        from plasticbench.stepping.clamped import ClampedLifetimes
+
+        return ClampedLifetimes
     from plasticbench.stepping.rate import RateLifetimes
 
-    return RateLifetimes(task, lives, brought, device, dtype)
+    return RateLifetimes

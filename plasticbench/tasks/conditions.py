@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.language.vocabulary import shorten
+from plasticbench.language.vocabulary import on_offer, shorten
 from plasticbench.simulation.random import Stream
 
 _UNLIMITED = (-math.inf, math.inf)
@@ -169,6 +169,61 @@ class NormalVector(Distribution):
         if numbers.shape != (self.size,) or not np.isfinite(numbers).all():
             raise PlasticbenchError(f"conditions.{name}: give {self.size} finite numbers, not {shorten(value)}")
         return numbers.tolist()
+
+
+@dataclass(frozen=True)
+class Whole(Distribution):
+    """A whole number: `usual`, unless a caller fixes another of `limits`."""
+
+    usual: int
+    limits: tuple[int, int]
+
+    def draw(self, seed: int, name: str) -> int:
+        return self.usual
+
+    def check(self, name: str, value: Any) -> int:
+        low, high = self.limits
+        if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or not low <= int(value) <= high:
+            raise PlasticbenchError(f"conditions.{name}: {shorten(value)} is not a whole number from {low} to {high}")
+        return int(value)
+
+
+@dataclass(frozen=True)
+class Subset(Distribution):
+    """Some of these words, in their order: all of them, unless a caller names fewer."""
+
+    words: tuple[str, ...]
+
+    def draw(self, seed: int, name: str) -> list[str]:
+        return list(self.words)
+
+    def check(self, name: str, value: Any) -> list[str]:
+        if not isinstance(value, list | tuple) or not value or len(set(map(str, value))) < len(value):
+            raise PlasticbenchError(f"conditions.{name}: {shorten(value)} is not a list of one or more different words")
+        for word in value:
+            if word not in self.words:
+                raise PlasticbenchError(f"conditions.{name}: {shorten(word)}; {on_offer(str(word), self.words)}")
+        return [word for word in self.words if word in value]
+
+
+def fixed_of_each(n: int, conditions: Any, known: Sequence[str], task_id: str) -> list[dict[str, Any]]:
+    """What a caller fixes of each of n lifetimes, from None, one object for all or one each; names are among `known`.
+
+    Raises PlasticbenchError that says which is unknown or missing.
+    """
+    if conditions is None:
+        return [{} for _ in range(n)]
+    each = [conditions] * n if isinstance(conditions, Mapping) else list(conditions)
+    if len(each) != n:
+        raise PlasticbenchError(f"conditions: {len(each)} given for {n} lifetimes; give one object per lifetime")
+    for fixed in each:
+        if not isinstance(fixed, Mapping):
+            raise PlasticbenchError(f"conditions: {fixed!r} is not an object of name: value")
+        for name in fixed:
+            if name not in known:
+                offered = ", ".join(known) or "none"
+                raise PlasticbenchError(f"conditions.{name}: {task_id} draws no such condition; it draws {offered}")
+    return [dict(fixed) for fixed in each]
 
 
 def draw_conditions(conditions: Mapping[str, Distribution], seed: int, fixed: Mapping[str, Any]) -> dict[str, Any]:

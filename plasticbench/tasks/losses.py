@@ -77,3 +77,25 @@ def familiarity(familiar_hz: Tensor, novel_hz: Tensor, least_hz: float, most_hz:
     missing = (1.0 - familiar_hz / least_hz).clamp_min(0.0)
     excess = ((novel_hz - most_hz) / (ceiling_hz - most_hz)).clamp_min(0.0)
     return (missing.mean(-1) + excess.mean(-1)) / 2.0
+
+
+def best_scale(change: Tensor, mean: Tensor, sem: Tensor, counted: Tensor) -> Tensor:
+    """The s >= 0 with which s·change is nearest to `mean` in units of `sem`, over what is `counted` (bool).
+
+    change (..., n), others broadcast to it; s (...). 0 where nothing changes, or changes the wrong way.
+    """
+    import torch
+
+    size = change.detach().abs().amax(-1, keepdim=True)
+    size = torch.where(size > 0, size, torch.ones_like(size))  # squares of any size stay finite
+    unit, weight = change / size, counted / sem**2
+    along = (weight * mean * unit).sum(-1)
+    return (along / (weight * unit**2).sum(-1).clamp(min=1e-300)).clamp(min=0.0) / size.squeeze(-1)
+
+
+def misfit(change: Tensor, mean: Tensor, sem: Tensor, counted: Tensor) -> Tensor:
+    """Mean of ((mean - change)/sem)² over what is `counted` (bool); NaN where nothing is. (..., n) -> (...)."""
+    import torch
+
+    square = torch.where(counted, (mean - change) / sem, torch.zeros_like(change)) ** 2
+    return square.sum(-1) / counted.sum(-1)

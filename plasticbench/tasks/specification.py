@@ -41,7 +41,8 @@ def declared(value: Any) -> Any:
         equations = {name: declared(getattr(value, name)) for name in _EQUATIONS}
         return {"model": type(value).__name__, "constants": declared(value.constants), **equations}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: declared(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        decides = [f.name for f in dataclasses.fields(value) if f.metadata.get("decides", True)]
+        fields = {name: declared(getattr(value, name)) for name in decides}
         return {"kind": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {str(key): declared(item) for key, item in value.items()}

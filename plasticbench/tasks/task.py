@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from plasticbench.errors import PlasticbenchError, RuleError
+from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Recordings
@@ -23,7 +24,8 @@ from plasticbench.rules import Family, Rule, RuleBatch, WithArrays, group_rules,
 from plasticbench.rules.variables import RATE_EVENTS, SPIKING_EVENTS
 from plasticbench.simulation.engine import EngineOptions, Measured, find_engine, wants_gradients
 from plasticbench.simulation.random import check_seed
-from plasticbench.tasks.conditions import Distribution, draw_conditions
+from plasticbench.tasks.conditions import Distribution, draw_conditions, fixed_of_each
+from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.outcome import Outcome, merge
 from plasticbench.tasks.policy import TaskPolicy
 from plasticbench.tasks.rule_map import RuleMap
@@ -40,7 +42,6 @@ _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
     "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
 )  # fmt: skip
-_SMALLEST_LOSS = 1e-12  # a loss of exactly 0 is the best there is, not infinitely good
 _BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
 
 Policy = Callable[[Any], Any]
@@ -72,6 +73,7 @@ class Task(abc.ABC):
     evaluator_version: ClassVar[int] = 1  # raised when the code changes what a lifetime or a loss is
     declares_lives: ClassVar[bool] = True  # False: lives hold data that may be missing here; the network is declared
     lifetimes_per_report: ClassVar[int | None] = None  # between reports of progress; None: all at once
+    loss_floor: ClassVar[float] = 1e-12  # a lower loss is no better score; 0 has no logarithm
 
     # ------------------------------------------------------------ what an author gives
 
@@ -103,6 +105,15 @@ class Task(abc.ABC):
         """(n_rules, n_lives, n_steps) whose sum over steps is the loss, where it is one over steps; else None."""
         return None
 
+    def part_of(self, rule: Rule) -> Rule:
+        """What lives here of a rule that may say more; all of it unless a task says otherwise."""
+        return rule
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """What was measured in tissue, where that is what this task compares rules with; else None."""
+        return None
+
     @property
     def rule_map(self) -> RuleMap | None:
         """Where a theory of this task puts the rules; None where there is no such theory."""
@@ -116,7 +127,7 @@ class Task(abc.ABC):
         return self.draw([0])[0]
 
     @property
-    def example_network(self) -> SpikingNetwork | RateNetwork:
+    def example_network(self) -> SpikingNetwork | RateNetwork | ClampedNetwork:
         """A lifetime's network; those of others differ in numbers only."""
         return self.example.network
 
@@ -126,8 +137,10 @@ class Task(abc.ABC):
         return self.example.modulator is not None
 
     @property
-    def track(self) -> Literal["rate", "spiking"]:
-        """The kind of its network."""
+    def track(self) -> Literal["rate", "spiking", "slice"]:
+        """The kind of its network; "slice": clamped spikes, as experimenters impose them on slices of brain."""
+        if isinstance(self.example_network, ClampedNetwork):
+            return "slice"
         return "rate" if isinstance(self.example_network, RateNetwork) else "spiking"
 
     @property
@@ -203,7 +216,7 @@ class Task(abc.ABC):
         return x - (1.0 - _BLIND_SLOPE) * (min(x, null) - blind)
 
     def _linear_or_log(self, loss: float) -> float:
-        return math.log(max(loss, _SMALLEST_LOSS)) if self.score_scale == "log" else loss
+        return math.log(max(loss, self.loss_floor)) if self.score_scale == "log" else loss
 
     def make_family(self, name: str | None = None, **options: Any) -> Family:
         """A search space of rules for this task's pathways; the first of `families` by default."""
@@ -256,7 +269,7 @@ class Task(abc.ABC):
         measure = self.measure if metrics else self.measure_loss
         parts: list[tuple[list[int], Outcome]] = []
         for indices, batch in self.group(rules):
-            if isinstance(batch, RuleBatch) and self.track == "spiking":
+            if isinstance(batch, RuleBatch) and self.track != "rate":
                 batch.check_numbers()
             options = EngineOptions(device, threads, wants_gradients(batch))
             chosen = find_engine(engine, lives, batch, options)
@@ -300,26 +313,11 @@ class Task(abc.ABC):
 
     def draw(self, seeds: Sequence[int], conditions: Any = None) -> tuple[Life, ...]:
         """The lifetimes of these seeds, with conditions fixed by name where given."""
-        fixed = self._fixed_conditions(len(seeds), conditions)
+        fixed = fixed_of_each(len(seeds), conditions, self.condition_names, self.id)
         return tuple(
             self.life(draw_conditions(self.conditions, seed, given), seed)
             for seed, given in zip(seeds, fixed, strict=True)
         )
-
-    def _fixed_conditions(self, n: int, conditions: Any) -> list[dict[str, Any]]:
-        if conditions is None:
-            return [{} for _ in range(n)]
-        each = [conditions] * n if isinstance(conditions, Mapping) else list(conditions)
-        if len(each) != n:
-            raise PlasticbenchError(f"conditions: {len(each)} given for {n} lifetimes; give one object per lifetime")
-        for fixed in each:
-            if not isinstance(fixed, Mapping):
-                raise PlasticbenchError(f"conditions: {fixed!r} is not an object of name: value")
-            for name in fixed:
-                if name not in self.condition_names:
-                    offered = ", ".join(self.condition_names) or "none"
-                    raise PlasticbenchError(f"conditions.{name}: {self.id} draws no such condition; it draws {offered}")
-        return [dict(fixed) for fixed in each]
 
     def group(self, rules: Rules) -> list[tuple[list[int], Any]]:
         """Rules of equal structure together, so that they share one compiled kernel; policies alone."""
@@ -329,6 +327,7 @@ class Task(abc.ABC):
             return self.group(rules[0].batch(rules[1]))
         listed = list(rules) if isinstance(rules, Sequence) and not isinstance(rules, str) else [rules]
         resolved: list[Any] = [load_rule(r) if isinstance(r, str) else r for r in listed]
+        resolved = [self.part_of(r) if isinstance(r, Rule) else r for r in resolved]
         groups: list[tuple[list[int], Any]] = []
         variables = {name: self.variables(name) for name in self.pathways}
         for brings_arrays in (False, True):  # a rule without slow weights gets the task's own

@@ -11,6 +11,7 @@ from plasticbench.errors import RuleError
 from plasticbench.evaluation import statistics
 from plasticbench.leaderboard.catalogue import Catalogue, Measurement
 from plasticbench.rules.codec import load_rule, rule_from_json
+from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.rule_map import RuleMap
 
 VERSIONS = {"plasticbench": "0.1.0", "numpy": "2"}
@@ -38,6 +39,7 @@ class SmallTask:
     engines: tuple[str, ...] = ("cpu", "torch")
     rule_map: RuleMap | None = None
     not_ranked_because: str = ""
+    experiment: Experiment | None = None
     fails: str = ""  # the rule that fails here without bound
 
     @property

@@ -16,10 +16,14 @@ from plasticbench.rules.families.doublet import Doublet
 from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
 from plasticbench.rules.families.polynomial import Polynomial
+from plasticbench.rules.families.triplet import MinimalTriplet, Pair, Triplet
 from plasticbench.rules.families.with_arrays import WithArrays
 
 _FAMILIES: dict[str, type[TemplateFamily]] = {
-    family.name: family for family in (Polynomial, HebbianDecay, Doublet, MLP, Codependent, CodependentNeural)
+    family.name: family
+    for family in (
+        Polynomial, HebbianDecay, Doublet, Pair, MinimalTriplet, Triplet, MLP, Codependent, CodependentNeural
+    )
 }
 
 
@@ -59,8 +63,11 @@ __all__ = [
     "Doublet",
     "Family",
     "HebbianDecay",
+    "MinimalTriplet",
+    "Pair",
     "Polynomial",
     "TemplateFamily",
+    "Triplet",
     "WithArrays",
     "families",
     "make_family",

@@ -1,0 +1,1 @@
+"""Engines of clamped networks: synapses under imposed spikes."""
