@@ -60,14 +60,17 @@ def run_cpu(
     measure: Measure,
     threads: int | None = None,
     dtype: type = np.float32,
+    in_integers: bool = False,
 ) -> tuple[Measured, float]:
     """Every life under every rule, measured as it ends, and seconds compiling.
+
+    in_integers: arrivals are added as integers, as the cuda engine adds them.
 
     So no more recordings are in memory than lives in flight, and a life's loss depends on no other life.
     """
 
     def begin(life: Life, wiring: Wiring, rule: int) -> Lifetime:
-        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype)
+        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype, in_integers)
 
     def run(lifetime: Lifetime) -> Measured:
         lifetime.run()

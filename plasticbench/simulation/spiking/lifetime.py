@@ -10,8 +10,16 @@ from plasticbench.networks.life import Life
 from plasticbench.networks.recordings import FinalWeights, Modulation, Weights
 from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure
 from plasticbench.simulation.spiking import kernel, steps
-from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, slots, synaptic_states
+from plasticbench.simulation.spiking.event_source import (
+    INTEGERS,
+    NUMBERS,
+    compiled_events,
+    filters_of,
+    slots,
+    synaptic_states,
+)
 from plasticbench.simulation.spiking.inputs import input_processes, input_state
+from plasticbench.simulation.spiking.integer_arrivals import integer_arrivals, no_integer_arrivals
 from plasticbench.simulation.spiking.log import make_log, recorded, with_more_room
 from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, receptor_rows, state_views
 from plasticbench.simulation.spiking.state import PlasticState, index_type, make_layout, make_plastic, make_ring
@@ -27,7 +35,10 @@ class Events(NamedTuple):
 
 
 class Lifetime:
-    """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters."""
+    """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters.
+
+    `in_integers`: arrivals are added as integers, see `integer_arrivals`.
+    """
 
     def __init__(
         self,
@@ -36,6 +47,7 @@ class Lifetime:
         structure: Structure,
         numbers: list[np.ndarray],
         dtype: type = np.float32,
+        in_integers: bool = False,
     ):
         self.life, self.wiring, self.structure = life, wiring, structure
         network = life.spiking_network
@@ -45,6 +57,8 @@ class Lifetime:
         self._steps = population_steps(network, self.neurons, self.ring)
         frames = [frame.ctypes.data for frame in self._steps.frames]
         self.layout = make_layout(network, receptor_rows(network), self._steps.addresses, frames, dtype)
+        make = integer_arrivals(network, self.layout, self.neurons.first, dtype) if in_integers else None
+        self.integer = make or no_integer_arrivals(dtype)
         self.taus_s = [_taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
         self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
         self.log = self._new_log()
@@ -73,7 +87,8 @@ class Lifetime:
             readable = tuple(sorted(post.neuron.reads))
             places = self._places(k, pathway, structure, readable)
             self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
-            found.append(compiled_events(structure, readable, dtype, index))
+            arrivals = INTEGERS if len(self.integer.sums) else NUMBERS
+            found.append(compiled_events(structure, readable, dtype, index, arrivals))
         self._addresses = found
         return Events(
             np.array([each.get("on_pre", 0) for each in found], np.int64),
@@ -91,10 +106,13 @@ class Lifetime:
         rates = {name: np.array([-network.dt_s / tau_s]) for name, tau_s in self.taus_s[k].items()}
         self._kept += [m, *rates.values()]
         self.modulators.append(m)
+        a = self.neurons.first[q, list(neuron.state).index(neuron.receptors[pathway.receptor])]
+        in_integers = len(self.integer.sums) > 0
         arrays = {
             "row_start": wiring.row_start[wiring.row_first[number] :], "target": wiring.target,
-            "w": plastic.w[wiring.plastic_first[k] :], "g": states[neuron.receptors[pathway.receptor]],
-            "gain": plastic.gain[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
+            "w": plastic.w[wiring.plastic_first[k] :], "g": (self.integer.sums if in_integers else self.neurons.value)[a:],
+            "gain": (self.integer.gain if in_integers else plastic.gain)[k:], "not_finite": self.integer.not_finite,
+            "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
             "source": wiring.column_source, "m": m,
             **{f"neuron {name}": states[neuron.reads[name]] for name in readable},
@@ -128,7 +146,7 @@ class Lifetime:
     def _live(self, until: int, learning: np.ndarray) -> tuple[int, int]:
         return kernel.live(
             self.step, until, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
-            self.inputs, self.plastic, self.ring, self.log, self.events,
+            self.inputs, self.plastic, self.ring, self.log, self.events, self.integer,
         )  # fmt: skip
 
     def run(self) -> None:
@@ -175,7 +193,7 @@ class Lifetime:
         network = self.life.spiking_network
         fresh = neuron_state(network, self.neurons.value.dtype.type)
         self.neurons.value[:], self.neurons.ready[:] = fresh.value, 0
-        self.ring.n_spikes[:] = 0
+        self.ring.n_spikes[:], self.integer.sums[:] = 0, 0
         self.plastic.value[:], self.plastic.unit[:], self.plastic.pending[:] = 0, 1.0, 0.0
         self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.step
 
@@ -199,14 +217,16 @@ class Lifetime:
         """This step up to where its filters count; False when a voltage is NaN."""
         return kernel.begin_step(
             self.step, acting, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
-            self.inputs, self.plastic, self.ring, self.events,
+            self.inputs, self.plastic, self.ring, self.events, self.integer,
         )  # fmt: skip
 
     def finish(self) -> None:
         """The rest of this step."""
         while not kernel.has_room(self.log):
             self.log = with_more_room(self.log)
-        self.status = kernel.finish_step(self.step, self.layout, self.plastic, self.ring, self.log)
+        self.status = kernel.finish_step(
+            self.step, self.layout, self.plastic, self.ring, self.log, self.integer
+        )
         self.step += 1
 
     def fetch_modulator(self) -> None:

@@ -5,6 +5,8 @@ Event-driven where spikes are: a spike walks its row of synapses.
 
 from __future__ import annotations
 
+import numpy as np
+
 from plasticbench.simulation.compile import compiled, compiled_inline
 from plasticbench.simulation.pointers import call_step
 from plasticbench.simulation.prefetch import prefetch
@@ -35,6 +37,31 @@ def arrive_plastic(spikes, row_start, target, gain, w, g):
         targets, weights = target[first:last], w[first - base : last - base]
         for k in range(len(targets)):
             g[targets[k]] += gain * weights[k]
+
+
+@compiled
+def arrive_plastic_as_integers(spikes, row_start, target, gain, w, sums, not_finite):
+    """As `arrive_plastic`, in integers; gain: with the receptor's scale."""
+    base = row_start[0]
+    for j in spikes:
+        first, last = row_start[j], row_start[j + 1]
+        targets, weights = target[first:last], w[first - base : last - base]
+        for k in range(len(targets)):
+            if weights[k] != weights[k]:
+                not_finite[0] = 1
+            else:
+                sums[targets[k]] += np.int32(np.rint(gain * weights[k]))
+
+
+@compiled
+def take_integer_arrivals(value, arrivals):
+    """What has arrived in integers since the neurons' last step is added to their receptors."""
+    for r in range(len(arrivals.first)):
+        a, b = arrivals.first[r], arrivals.first[r] + arrivals.size[r]
+        g, sums = value[a:b], arrivals.sums[a:b]
+        for i in range(len(g)):
+            g[i] += g.dtype.type(sums[i]) * arrivals.unit[r]
+            sums[i] = 0
 
 
 @compiled
