@@ -55,6 +55,13 @@ def synaptic_states(structure: PathwayStructure) -> list[str]:
     return [state.name for state in structure.states if state.scope == "synapse"]
 
 
+def places_of(structure: PathwayStructure, readable: Sequence[str]) -> dict[str, str]:
+    """Where each thing that a rule may read stands: at the pre- or postsynaptic neuron, or at the synapse."""
+    traces = {trace.name: trace.side for trace in structure.traces}
+    states = {state.name: state.scope for state in structure.states}
+    return {**dict.fromkeys(readable, "post"), **traces, **states, "w": "synapse", "w_max": "all", "m": "post"}
+
+
 def compiled_events(
     structure: PathwayStructure, readable: Sequence[str], dtype: type, index: type, arrivals: str = NUMBERS
 ) -> dict[str, int]:
@@ -119,10 +126,7 @@ class _Writer:
 
     @cached_property
     def sides(self) -> dict[str, str]:
-        """Where each thing that a rule may read stands: at the pre- or postsynaptic neuron, or at the synapse."""
-        traces = {trace.name: trace.side for trace in self.structure.traces}
-        states = {state.name: state.scope for state in self.structure.states}
-        return {**dict.fromkeys(self.readable, "post"), **traces, **states, "w": "synapse", "w_max": "all", "m": "post"}
+        return places_of(self.structure, self.readable)
 
     @cached_property
     def target(self) -> _Registers:

@@ -15,8 +15,8 @@ from plasticbench.simulation.spiking.state import CHANGED, NEAREST, POST_SIDE
 
 PRE, POST, RECEPTOR, DELAY, PLASTIC, FIRST_WEIGHT, N_PRE, N_POST = range(8)  # columns of Layout.pathway
 ALIVE, LEFT_BAND, NOT_FINITE, NO_ROOM = 0, 1, 2, 3  # statuses
-_SMALLEST_UNIT = 1e-20  # a filter's unit is renewed before numbers stored in it overflow a float32
-_TINY = 1e-30
+SMALLEST_UNIT = 1e-20  # a filter's unit is renewed before numbers stored in it overflow a float32
+TINY = 1e-30
 
 
 @compiled
@@ -78,10 +78,10 @@ def advance_filter(spikes, stored, pending, kind, unit, decay, x):
         for j in spikes:
             stored[j] += 1.0 / unit[x]
     unit[x] *= decay[x]
-    if unit[x] < _SMALLEST_UNIT:
+    if unit[x] < SMALLEST_UNIT:
         for i in range(len(stored)):
             value = stored[i] * unit[x]
-            stored[i] = value if abs(value) > _TINY else 0.0
+            stored[i] = value if abs(value) > TINY else 0.0
         unit[x] = 1.0
 
 
