@@ -59,7 +59,7 @@ class Lifetime:
         self.layout = make_layout(network, receptor_rows(network), self._steps.addresses, frames, dtype)
         make = integer_arrivals(network, self.layout, self.neurons.first, dtype) if in_integers else None
         self.integer = make or no_integer_arrivals(dtype)
-        self.taus_s = [_taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
+        self.taus_s = [taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
         self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
         self.log = self._new_log()
         self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
@@ -151,7 +151,7 @@ class Lifetime:
 
     def run(self) -> None:
         """The whole life, with all that happens between its steps."""
-        for until in self._stops():
+        for until in stops_of(self.life):
             self.pass_by()
             learning = self.learning()
             if self.delivers:
@@ -167,26 +167,15 @@ class Lifetime:
         """(n_plastic,) bool: whose rules act now."""
         return np.array(self.life.plastic_at(self.step), np.bool_)
 
-    def _stops(self) -> list[int]:
-        life = self.life
-        deliveries = life.modulator.steps if life.modulator else ()
-        samples = [step for recording in self._weights for step in self._sample_steps(recording)]
-        stops = {*life.plasticity_changes, *life.resets, *deliveries, *samples, life.n_steps} - {0}
-        return sorted(stops)
-
     def pass_by(self) -> None:
         """What happens before a step: neurons begin anew, weights are recorded."""
         if self.step in self.life.resets:
             self.reset()
         for recording, kept in self._weights.items():
-            if self.step in self._sample_steps(recording):
+            if self.step in sample_steps(self.life, recording):
                 w = self.weights()[recording.pathway]
-                picked = slice(None) if recording.n is None else _evenly(len(w), recording.n)
+                picked = slice(None) if recording.n is None else evenly(len(w), recording.n)
                 kept.append(w[picked].copy())
-
-    def _sample_steps(self, recording: Weights) -> range:
-        phase = self.life.phase(recording.phase)
-        return range(phase.start, phase.stop + 1, max(1, round(recording.every_s / self.life.dt_s)))
 
     def reset(self) -> None:
         """Neurons, spikes on their way, traces and states as at the start of life; weights stay."""
@@ -265,7 +254,7 @@ class Lifetime:
         """Recording -> array, or spike train, of the life so far."""
         found = recorded(self.life, self.log)
         for recording, kept in self._weights.items():
-            n_times = len(self._sample_steps(recording))
+            n_times = len(sample_steps(self.life, recording))
             some = kept[0] if kept else self.weights()[recording.pathway][: recording.n]
             missing = [np.zeros_like(some)] * (n_times - len(kept))
             found[recording] = np.stack([*kept, *missing])
@@ -288,12 +277,25 @@ class Lifetime:
         return sum(array.nbytes for part in parts for array in part)
 
 
-def _evenly(n_all: int, n: int) -> np.ndarray:
+def stops_of(life: Life) -> list[int]:
+    """The steps, from 1 on, before which something happens beside living, and the end."""
+    deliveries = life.modulator.steps if life.modulator else ()
+    samples = [step for recording in life.recordings_of(Weights) for step in sample_steps(life, recording)]
+    return sorted({*life.plasticity_changes, *life.resets, *deliveries, *samples, life.n_steps} - {0})
+
+
+def sample_steps(life: Life, recording: Weights) -> range:
+    """Before which steps weights are recorded."""
+    phase = life.phase(recording.phase)
+    return range(phase.start, phase.stop + 1, max(1, round(recording.every_s / life.dt_s)))
+
+
+def evenly(n_all: int, n: int) -> np.ndarray:
     """At most n evenly spaced places."""
     return np.linspace(0, n_all - 1, min(n, n_all)).astype(np.int64)
 
 
-def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
+def taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
     """The time constants (s) of a pathway's traces and decaying states."""
     columns = {trace.name: trace.tau for trace in structure.traces}
     columns |= {state.name: state.tau for state in structure.states if state.tau is not None}

@@ -90,6 +90,8 @@ class Plan:
             threads or default_threads(network),
         )
 
+    inputs_ahead = INPUTS_AHEAD
+
     # ------------------------------------------------------------ neurons
 
     @cached_property
