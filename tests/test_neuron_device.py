@@ -55,10 +55,6 @@ def test_device_source_has_the_bits_of_the_compiled_step(model, jump, tmp_path):
     assert n_spikes > 20
 
 
-def test_random_spikes_have_no_device_source():
-    with pytest.raises(PlasticbenchError, match=r"EscapeLIF.*threshold"):
-        device_step_source(EscapeLIF(), "float32")
-
 
 def test_a_function_is_of_the_precision_asked_for():
     single, double = (device_step_source(DRIVEN[0][0], scalar) for scalar in ("float32", "float64"))

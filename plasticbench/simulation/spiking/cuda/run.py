@@ -1,0 +1,85 @@
+"""All lives under all rules on one card: grouped by kernel, split by memory, measured as they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from plasticbench.networks.life import Life
+from plasticbench.rules import RuleBatch
+from plasticbench.simulation.engine import Measure, Measured, joined
+from plasticbench.simulation.spiking.cpu_engine import recordings_of
+from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
+from plasticbench.simulation.spiking.cuda.batch import CHUNK_STEPS, Batch, Population
+from plasticbench.simulation.spiking.cuda.device_life import DeviceLife
+from plasticbench.simulation.spiking.cuda.driver import Device
+from plasticbench.simulation.spiking.cuda.nvrtc import compiled
+from plasticbench.simulation.spiking.cuda.plan import Plan
+from plasticbench.simulation.spiking.cuda.source import kernel_source, shared_bytes
+
+
+@dataclass(frozen=True)
+class Launching:
+    """How kernels are launched; no bit depends on it."""
+
+    threads: int | None = None  # of a block; None: by the network's size
+    chunk_steps: int = CHUNK_STEPS
+    compiled: Callable[[str, str], bytes] = compiled
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """A life that is over, as `recordings_of` takes it."""
+
+    life: DeviceLife
+    found: dict
+
+    def recordings(self) -> dict:
+        return self.found
+
+    @property
+    def step(self) -> int:
+        return self.life.step
+
+    @property
+    def blown_up(self) -> bool:
+        return self.life.blown_up
+
+
+def run_cuda(
+    lives: Sequence[Life], rules: RuleBatch, measure: Measure, device: Device, how: Launching | None = None
+) -> tuple[Measured, float]:
+    """Every life under every rule, measured as it ends, and seconds compiling."""
+    how = how or Launching()
+    device.use()
+    cells: dict[tuple[int, int], Measured] = {}
+    compiling = 0.0
+    for positions, plan, source in _groups(lives, rules, how):
+        started = time.perf_counter()
+        image = how.compiled(source, device.architecture)
+        function = device.load(image, "live", shared_bytes(plan), plan.threads)
+        compiling += time.perf_counter() - started
+        population = Population(plan, [lives[s] for s in positions], rules)
+        for jobs in population.parts(device.free_bytes):
+            with Batch(population, jobs, device, function) as batch, torch.no_grad():
+                batch.run(how.chunk_steps)
+                for job, life in zip(jobs, batch.lives, strict=True):
+                    ended = _Ended(life, life.fetch(device))
+                    cells[job.rule, positions[job.life]] = measure(recordings_of(ended), [life.life])
+    rows = [joined([cells[r, s] for s in range(len(lives))], 1) for r in range(rules.n_rules)]
+    return joined(rows, 0), compiling
+
+
+def _groups(
+    lives: Sequence[Life], rules: RuleBatch, how: Launching
+) -> list[tuple[list[int], Plan, str]]:
+    """Positions of the lives that share a kernel and its constants, with its plan and source."""
+    found: dict[tuple[str, bytes], tuple[list[int], Plan]] = {}
+    for position, life in enumerate(lives):
+        plan = Plan.of(life, rules.structure, how.threads)
+        key = (kernel_source(plan), LifeArrays(life, plan).constants.tobytes())
+        found.setdefault(key, ([], plan))[0].append(position)
+    return [(positions, plan, key[0]) for key, (positions, plan) in found.items()]
