@@ -40,12 +40,12 @@ def _headers() -> list[str]:
     return [path.read_text() for path in sorted(FOLDER.iterdir())]
 
 
-def host_code(source: str, *kernels: str) -> str:
-    """A kernel's source as C++ that the fake driver runs."""
-    calls = "".join(f"EMULATED({name}, THREADS)\n" for name in kernels or ("live",))
-    return HEADER + source + calls
+def host_code(source: str) -> str:
+    """A module's source as C++ that the fake driver runs."""
+    kernels = ("live",) if "live(Life*" in source else ("wire", "weigh")
+    return HEADER + source + "".join(f"EMULATED({name}, THREADS)\n" for name in kernels)
 
 
 def fake_image(source: str, folder: Path, *flags: str) -> bytes:
-    """What the fake driver takes for a kernel's machine code."""
+    """What the fake driver takes for a module's machine code."""
     return b"FAKE" + str(built(host_code(source), folder, *flags)).encode() + b"\0"

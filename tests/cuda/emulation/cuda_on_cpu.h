@@ -246,3 +246,4 @@ inline void __threadfence() {}
 inline void __nanosleep(unsigned) {  // blocks run one after the other: what a block waits for must have been done
   on_cpu::fail("a block waits for another one", 0, 0);
 }
+using std::min;

@@ -1,10 +1,9 @@
-"""A life's arrays as the device keeps them: of its wiring, of the life under any rule, and of the life under one."""
+"""A life's arrays as the device keeps them: of the life under any rule, and of the life under one."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,22 +18,10 @@ from plasticbench.simulation.spiking.inputs import input_processes, input_state
 from plasticbench.simulation.spiking.integer_arrivals import arrival_scales, scaled_gains, scaled_weights
 from plasticbench.simulation.spiking.log import Log, make_log
 from plasticbench.simulation.spiking.neuron_source import constants_of
-from plasticbench.simulation.spiking.state import initial_weights, make_layout, most_spikes
-from plasticbench.simulation.spiking.wiring import Wiring
+from plasticbench.simulation.spiking.state import make_layout, most_spikes
 
 LOG_ROOM = 65_536  # spikes that the log takes beyond those of two steps
 _TO_SOURCES = {"n_afferents", "first", "start", "stop", "refractory", "signal_index", "stream", "signal_stream"}
-
-
-def wiring_arrays(wiring: Wiring) -> dict[str, np.ndarray]:
-    """Of a seed's wiring, which all rules share."""
-    return {
-        "row_start": wiring.row_start.astype(np.int32),
-        "target": wiring.target,
-        "column_start": wiring.column_start.astype(np.int32),
-        "column_source": wiring.column_source,
-        "column_synapse": wiring.column_synapse,
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +61,12 @@ class LifeArrays:
             table[k].source = int(processes.source[k]) - plan.n_populations
             table[k].list_first = plan.input_first[table[k].source]
             table[k].row, table[k].row_end = int(processes.row[k]), int(processes.row[k + 1])
+        initial = [
+            np.broadcast_to(np.minimum(np.asarray(p.weight, float), p.w_max), (network.size(p.pre),))
+            for p in network.plastic_pathways
+        ]
         return {
+            "initial": np.concatenate([np.zeros(0), *initial]),
             "weight": scaled_weights(network, layout, self.scales),
             "process": np.frombuffer(bytes(table), np.uint8),
             "row_step": processes.row_step.astype(np.int32),
@@ -85,14 +77,14 @@ class LifeArrays:
 
     # ------------------------------------------------------------ of the life under one rule
 
-    def sizes(self, wiring_sizes: Mapping[str, int]) -> dict[str, int]:
-        """Bytes of every array of the life under one rule; wiring_sizes: synapses of each plastic pathway, in order."""
+    def sizes(self, plastic_first: np.ndarray) -> dict[str, int]:
+        """Bytes of every array of the life under one rule; plastic_first: see `DeviceWiring`."""
         plan, log, network = self.plan, self.log, self.life.spiking_network
         index = 4 if plan.wide else 2
-        synaptic = sum(list(wiring_sizes.values())[k] for k, _ in plan.synaptic)
+        synaptic = sum(int(plastic_first[k + 1] - plastic_first[k]) for k, _ in plan.synaptic)
         has_states = any(f.kind for f in plan.filters)
         return {
-            "parameters": 8 * plan.parameters_first[-1], "w": 8 * sum(wiring_sizes.values()),
+            "parameters": 8 * plan.parameters_first[-1], "w": 8 * int(plastic_first[-1]),
             "value": 4 * plan.n_values, "pending": 8 * plan.n_values * has_states, "synaptic": 8 * synaptic,
             "since_change": 4 * synaptic, "m": 8 * sum(network.size(p.post) for p in network.plastic_pathways),
             "state": 4 * plan.n_states, "seen": 8 * plan.n_seen, "held": 4 * plan.threads, "sums": 4 * plan.n_sums,
@@ -121,9 +113,6 @@ class LifeArrays:
             for value in bank.neuron.initial_state().values()
         ]
         return np.concatenate(parts)
-
-    def initial_weights(self, wiring: Wiring) -> np.ndarray:
-        return initial_weights(self.life.spiking_network, wiring)
 
     def fill(self, one: Any, taus_s: list[dict[str, float]], plastic_first: np.ndarray) -> None:
         """The numbers of a `Life` of the device, but for its places; taus_s: of each plastic pathway's rule."""

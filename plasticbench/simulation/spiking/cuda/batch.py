@@ -11,17 +11,17 @@ from functools import cached_property
 import numpy as np
 
 from plasticbench.networks.life import Life
-from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.spiking.cuda.arena import Arena, space
-from plasticbench.simulation.spiking.cuda.arrays import LifeArrays, wiring_arrays
+from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
 from plasticbench.simulation.spiking.cuda.device_life import DeviceLife
 from plasticbench.simulation.spiking.cuda.driver import Device, Function
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import launch_fields, life_fields
 from plasticbench.simulation.spiking.cuda.structs import structure
 from plasticbench.simulation.spiking.lifetime import numbers_of, taus_s
-from plasticbench.simulation.spiking.wiring import Wiring, draw_wiring, wiring_key
+from plasticbench.simulation.spiking.cuda.wiring import DeviceWiring
+from plasticbench.simulation.spiking.wiring import wiring_key
 
 CHUNK_STEPS = 10_000
 _LAUNCH_S = 1.0  # about how long a launch should take: a card with a display stops kernels after some seconds
@@ -52,20 +52,27 @@ class Population:
 
     def bytes_of(self, job: Job, shared: set) -> int:
         """What a job takes on the device beyond what is `shared` already; an upper bound, before wiring is drawn."""
-        life, arrays = self.lives[job.life], self.arrays[job.life]
-        network = life.spiking_network
-        most = [p.connections.capacity(network.size(p.pre), network.size(p.post)) for p in network.pathways]
-        plastic = {p.name: n for p, n in zip(network.pathways, most, strict=True) if p.plastic}
-        total = sum(map(space, arrays.sizes(plastic).values())) + C.sizeof(self.struct) + 4
+        arrays, wiring = self.arrays[job.life], self.wirings[self.wiring_key(job.life)]
+        total = sum(map(space, arrays.sizes(wiring.plastic_first).values())) + C.sizeof(self.struct) + 4
         if job.life not in shared:
             shared.add(job.life)
             total += sum(space(array.nbytes) for array in arrays.inputs.values())
-        key = (life.seed, wiring_key(network))
-        if key not in shared:
-            shared.add(key)
-            index, n_ends = 4 if self.plan.wide else 2, sum(2 + n for p in network.pathways for n in _ends(network, p))
-            total += space(index * sum(most)) + 2 * space(4 * n_ends) + 2 * space(4 * sum(plastic.values()))
+        if wiring not in shared:
+            shared.add(wiring)
+            total += wiring.n_bytes
         return total
+
+    def wiring_key(self, life: int) -> tuple:
+        """Lives of equal keys share their wiring."""
+        return self.lives[life].seed, wiring_key(self.lives[life].spiking_network)
+
+    @cached_property
+    def wirings(self) -> dict[tuple, DeviceWiring]:
+        """Of each key."""
+        return {
+            self.wiring_key(s): DeviceWiring(life.spiking_network, life.seed, self.plan.wide)
+            for s, life in enumerate(self.lives)
+        }
 
     @property
     def struct(self) -> type[C.Structure]:
@@ -87,15 +94,20 @@ class Population:
         yield part
 
 
-def _ends(network: SpikingNetwork, pathway: SpikingPathway) -> tuple[int, int]:
-    return network.size(pathway.pre), network.size(pathway.post)
+@dataclass(frozen=True)
+class Functions:
+    """The kernels."""
+
+    live: Function
+    wire: Function
+    weigh: Function
 
 
 class Batch:
     """Jobs that are on the device together; a context that gives its memory back."""
 
-    def __init__(self, population: Population, jobs: Sequence[Job], device: Device, function: Function):
-        self.population, self.jobs, self.device, self.function = population, jobs, device, function
+    def __init__(self, population: Population, jobs: Sequence[Job], device: Device, functions: Functions):
+        self.population, self.jobs, self.device, self.functions = population, jobs, device, functions
         self._owned: list[int] = []
 
     def __enter__(self) -> Batch:
@@ -117,52 +129,83 @@ class Batch:
 
     def _place(self) -> None:
         """Find a place for every array, allocate, and begin every life."""
-        arena = Arena()
-        wirings: dict[tuple, Wiring] = {}
-        shared: list[tuple[int, np.ndarray]] = []
-        common: dict[object, dict[str, int]] = {}  # of a wiring, or of a life: array -> offset
-
-        def share(key: object, arrays: dict[str, np.ndarray]) -> dict[str, int]:
-            if key not in common:
-                common[key] = {name: arena.place(array.nbytes) for name, array in arrays.items()}
-                shared.extend((common[key][name], array) for name, array in arrays.items())
-            return common[key]
-
-        self._structs = (self.population.struct * len(self.jobs))()
-        found = []
+        population, arena = self.population, Arena()
+        self._structs = (population.struct * len(self.jobs))()
+        wirings: dict[DeviceWiring, list[int]] = {}  # the synapses of their plastic pathways, once they are drawn
+        inputs: dict[int, dict[str, int]] = {}
+        places = []
         for struct, job in zip(self._structs, self.jobs, strict=True):
-            life = self.population.lives[job.life]
-            network = life.spiking_network
-            key = (life.seed, wiring_key(network))
-            wiring = wirings.get(key) or wirings.setdefault(key, draw_wiring(network, life.seed))
-            arrays = self.population.arrays[job.life]
-            offsets = dict(share(key, wiring_arrays(wiring))) | share(job.life, arrays.inputs)
-            n_synapses = np.diff(wiring.plastic_first).tolist()
-            sizes = arrays.sizes({p.name: n for p, n in zip(network.plastic_pathways, n_synapses, strict=True)})
-            places = {name: (arena.place(n_bytes), n_bytes) for name, n_bytes in sizes.items()}
-            for name, offset in (offsets | {name: place[0] for name, place in places.items()}).items():
-                setattr(struct, name, offset)
-            parameters = numbers_of(self.population.rules, job.rule)
-            structures = self.population.rules.structure.pathways
-            taus = [taus_s(p, row) for p, row in zip(structures, parameters, strict=True)]
-            arrays.fill(struct, taus, wiring.plastic_first)
-            found.append((arrays, struct, places, wiring, parameters))
-        self.arena, self.arena_address = arena, self._allocate(arena.size)
-        self.table = self._allocate(C.sizeof(self._structs))
-        self.queue = self._allocate(4 * (1 + len(self.jobs)))
-        for offset, array in shared:
-            self.device.upload(self.arena_address + offset, array)
-        self.lives = []
-        for arrays, struct, places, wiring, parameters in found:
-            life = DeviceLife(arrays, struct, places, self.arena_address)
-            life.begin(self.device, wiring, parameters)
-            self.lives.append(life)
+            arrays = population.arrays[job.life]
+            wiring = population.wirings[population.wiring_key(job.life)]
+            if wiring not in wirings:
+                wiring.place(arena)
+                wirings[wiring] = []
+            if job.life not in inputs:
+                inputs[job.life] = {name: arena.place(array.nbytes) for name, array in arrays.inputs.items()}
+            places.append({name: (arena.place(n), n) for name, n in arrays.sizes(wiring.plastic_first).items()})
+            own = {name: offset for name, (offset, _) in places[-1].items()}
+            for name, offset in (wiring.offsets | inputs[job.life] | own).items():
+                if name != "scratch":
+                    setattr(struct, name, offset)
+        self.arena, self._arena_address = arena, self._allocate(arena.size)
+        self._table = self._allocate(C.sizeof(self._structs))
+        self._queue = self._allocate(4 * (1 + len(self.jobs)))
+        for life, offsets in inputs.items():
+            for name, array in population.arrays[life].inputs.items():
+                self.device.upload(self._arena_address + offsets[name], array)
+        self._wire(wirings)
+        self.lives = [self._begun(*one, wirings) for one in zip(self._structs, self.jobs, places, strict=True)]
+        self._weigh()
+
+    def _wire(self, wirings: dict[DeviceWiring, list[int]]) -> None:
+        """Draw all wirings on the device."""
+        for wiring in wirings:
+            for offset, array in wiring.from_host():
+                self.device.upload(self._arena_address + offset, array)
+        self._run_once(self.functions.wire, [one for wiring in wirings for one in wiring.drawn()])
+        for wiring in wirings:
+            row_start = np.empty(wiring.sizes["row_start"] // 4, np.int32)
+            self.device.download(self._arena_address + wiring.offsets["row_start"], row_start)
+            wirings[wiring] = wiring.n_synapses(row_start)
+
+    def _weigh(self) -> None:
+        """Weights as at the start of life."""
+        population = self.population
+        wirings = [population.wirings[population.wiring_key(job.life)] for job in self.jobs]
+        table = [
+            one for wiring, struct in zip(wirings, self._structs, strict=True) for one in wiring.weighed(struct)
+        ]  # fmt: skip
+        self._run_once(self.functions.weigh, table)
+
+    def _run_once(self, function: Function, rows: list[C.Structure]) -> None:
+        """One block for each row of a table."""
+        if not rows:
+            return
+        table = (type(rows[0]) * len(rows))(*rows)
+        address = self.device.allocate(C.sizeof(table))
+        try:
+            self.device.upload(address, table)
+            arguments = (C.c_uint64(address), C.c_uint64(self._arena_address))
+            self.device.launch(function, len(rows), *arguments)
+        finally:
+            self.device.free(address)
+
+    def _begun(self, struct, job: Job, places: dict, wirings: dict[DeviceWiring, list[int]]) -> DeviceLife:
+        population = self.population
+        parameters = numbers_of(population.rules, job.rule)
+        structures = population.rules.structure.pathways
+        taus = [taus_s(p, row) for p, row in zip(structures, parameters, strict=True)]
+        wiring = population.wirings[population.wiring_key(job.life)]
+        population.arrays[job.life].fill(struct, taus, wiring.plastic_first)
+        life = DeviceLife(population.arrays[job.life], struct, places, self._arena_address, wirings[wiring])
+        life.begin(self.device, parameters)
+        return life
 
     # ------------------------------------------------------------ living
 
     def run(self, chunk: int = CHUNK_STEPS) -> int:
         """All lives to their end; the number of launches."""
-        n_launches, rounds, at_once = 0, 1, self.device.blocks_at_once(self.function)
+        n_launches, rounds, at_once = 0, 1, self.device.blocks_at_once(self.functions.live)
         while True:
             alive = [life for life in self.lives if not life.over]
             for life in alive:
@@ -182,14 +225,14 @@ class Batch:
 
     def _launch(self, alive: list[DeviceLife], rounds: int, chunk: int, at_once: int) -> None:
         rows = (self.population.struct * len(alive))(*(life.struct for life in alive))
-        self.device.upload(self.table, rows)
-        self.device.clear(self.queue, 4 * (1 + len(alive)))
+        self.device.upload(self._table, rows)
+        self.device.clear(self._queue, 4 * (1 + len(alive)))
         launch = structure("Launch", launch_fields(self.population.plan))(len(alive), rounds, chunk)
         for k, value in enumerate(alive[0].arrays.constants.tolist()):
             launch.constant[k] = value
-        addresses = [C.c_uint64(address) for address in (self.table, self.arena_address, self.queue)]
-        self.device.launch(self.function, min(len(alive), at_once), *addresses, launch)
-        self.device.download(self.table, rows)
+        addresses = [C.c_uint64(address) for address in (self._table, self._arena_address, self._queue)]
+        self.device.launch(self.functions.live, min(len(alive), at_once), *addresses, launch)
+        self.device.download(self._table, rows)
         for life, row in zip(alive, rows, strict=True):
             life.struct.status, life.struct.step, life.struct.n_logged = row.status, row.step, row.n_logged
             for r in range(len(self.population.plan.rates)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +13,16 @@ from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.lifetime import evenly, sample_steps, stops_of
 from plasticbench.simulation.spiking.log import recorded
 from plasticbench.simulation.spiking.steps import ALIVE
-from plasticbench.simulation.spiking.wiring import Wiring
 
 
 class DeviceLife:
     """`struct` is this life's row of the table of lives; `places`: array -> (offset in the arena, bytes)."""
 
-    def __init__(self, arrays: LifeArrays, struct: Any, places: Mapping[str, tuple[int, int]], arena: int):
+    def __init__(
+        self, arrays: LifeArrays, struct: Any, places: Mapping[str, tuple[int, int]], arena: int, n_synapses: list[int]
+    ):
         self.arrays, self.life, self.struct = arrays, arrays.life, struct
-        self._places, self._arena = places, arena
+        self._places, self._arena, self._n_synapses = places, arena, n_synapses
         self._stops = stops_of(self.life)
         self._weights: dict[Weights, list[np.ndarray]] = {
             r: [] for r in self.life.recordings if isinstance(r, Weights)
@@ -31,11 +31,10 @@ class DeviceLife:
         self._logged: list[np.ndarray] = []
         self._passed = -1
 
-    def begin(self, device: Device, wiring: Wiring, parameters: list[np.ndarray]) -> None:
-        """The start of life."""
+    def begin(self, device: Device, parameters: list[np.ndarray]) -> None:
+        """The start of life, but for the weights."""
         self._clear(device, *(name for name in self._places))
         self._upload(device, "parameters", np.concatenate([*parameters, np.zeros(0)]))
-        self._upload(device, "w", self.arrays.initial_weights(wiring))
         self._upload(device, "state", self.arrays.initial_state())
         self._upload(device, "unit", np.ones(len(self.arrays.plan.filters)))
 
@@ -136,9 +135,8 @@ class DeviceLife:
 
     def _pathway_weights(self, device: Device, pathway: str) -> np.ndarray:
         k = self.life.plastic_names.index(pathway)
-        first, last = self.struct.plastic_first[k], self.struct.plastic_first[k + 1]
-        found = np.empty(last - first)
-        device.download(self._arena + self._places["w"][0] + 8 * first, found)
+        found = np.empty(self._n_synapses[k])
+        device.download(self._arena + self._places["w"][0] + 8 * self.struct.plastic_first[k], found)
         return found
 
     # ------------------------------------------------------------ what is left
@@ -170,8 +168,3 @@ class DeviceLife:
         values = np.zeros((len(modulator.steps), *shape))
         values[: len(self._modulation)] = self._modulation
         return values
-
-
-def bytes_of(struct: Any) -> int:
-    """Of one row of the table of lives."""
-    return ctypes.sizeof(struct)

@@ -13,12 +13,13 @@ from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.cpu_engine import recordings_of
 from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
-from plasticbench.simulation.spiking.cuda.batch import CHUNK_STEPS, Batch, Population
+from plasticbench.simulation.spiking.cuda.batch import CHUNK_STEPS, Batch, Functions, Population
 from plasticbench.simulation.spiking.cuda.device_life import DeviceLife
 from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.cuda.nvrtc import compiled
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import kernel_source, shared_bytes
+from plasticbench.simulation.spiking.cuda.wiring import SHARED_BYTES, THREADS, wiring_source
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,27 @@ def run_cuda(
     compiling = 0.0
     for positions, plan, source in _groups(lives, rules, how):
         started = time.perf_counter()
-        image = how.compiled(source, device.architecture)
-        function = device.load(image, "live", shared_bytes(plan), plan.threads)
+        functions = _load(device, plan, source, how)
         compiling += time.perf_counter() - started
         population = Population(plan, [lives[s] for s in positions], rules)
         for jobs in population.parts(device.free_bytes):
-            with Batch(population, jobs, device, function) as batch, torch.no_grad():
+            with Batch(population, jobs, device, functions) as batch, torch.no_grad():
                 batch.run(how.chunk_steps)
                 for job, life in zip(jobs, batch.lives, strict=True):
                     ended = _Ended(life, life.fetch(device))
                     cells[job.rule, positions[job.life]] = measure(recordings_of(ended), [life.life])
     rows = [joined([cells[r, s] for s in range(len(lives))], 1) for r in range(rules.n_rules)]
     return joined(rows, 0), compiling
+
+
+def _load(device: Device, plan: Plan, source: str, how: Launching) -> Functions:
+    image = how.compiled(source, device.architecture)
+    wiring = how.compiled(wiring_source(plan.wide), device.architecture)
+    return Functions(
+        device.load(image, "live", shared_bytes(plan), plan.threads),
+        device.load(wiring, "wire", SHARED_BYTES, THREADS),
+        device.load(wiring, "weigh", 0, THREADS),
+    )
 
 
 def _groups(

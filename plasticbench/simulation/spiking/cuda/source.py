@@ -28,7 +28,7 @@ PROCESS = [
 SHARED_ARRAYS = "row_start target column_start column_source column_synapse"  # of the wiring
 ARRAYS = (
     "weight process row_step row_skip row_none_below row_afferent parameters w value pending synaptic since_change m "
-    "state seen held sums unit ring ring_n input input_n signal input_ready "
+    "state seen held sums unit ring ring_n input input_n signal input_ready initial "
     "rates series counts logged since"
 )
 
