@@ -1,53 +1,15 @@
 """A card that is not there: the fake driver, and the engine's kernels built as C++."""
 
-import ctypes
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 import pytest
+from emulation_build import FOLDER, built
+from fake_card import FakeCard
 
 from plasticbench.simulation.spiking.cuda import driver
-from plasticbench.simulation.spiking.cuda.driver import Device
-from plasticbench.simulation.spiking.cuda.run import Launching
-
-from .emulation_build import FOLDER, built, fake_image
-
-FORWARD, REVERSE, SHUFFLED = range(3)
-
-
-class FakeCard:
-    """The device, and what tests may ask of the fake driver beyond CUDA."""
-
-    def __init__(self, library: Path, folder: Path):
-        self.device, self._folder = Device(0), folder
-        self._library = ctypes.CDLL(str(library))
-        self._library.fake_launches.restype = ctypes.c_longlong
-        self._library.fake_blocks_launched.restype = ctypes.c_longlong
-        self._library.fake_allocations.restype = ctypes.c_longlong
-
-    @property
-    def n_launches(self) -> int:
-        return self._library.fake_launches()
-
-    @property
-    def n_blocks(self) -> int:
-        return self._library.fake_blocks_launched()
-
-    @property
-    def n_allocations(self) -> int:
-        return self._library.fake_allocations()
-
-    def how(self, order: int = FORWARD, seed: int = 1, edit=lambda source: source, **options) -> Launching:
-        """Launch kernels whose threads run in this order; `edit` may change their source."""
-
-        def compiled(source: str, architecture: str) -> bytes:
-            assert architecture == self.device.architecture
-            image = fake_image(edit(source), self._folder)
-            library = ctypes.CDLL(image[4:-1].decode())
-            ctypes.c_int.in_dll(library, "emulation_order").value = order
-            ctypes.c_uint.in_dll(library, "emulation_order_seed").value = seed
-            return image
-
-        return Launching(compiled=compiled, **options)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +22,8 @@ def kernels(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def fake_card(kernels, monkeypatch) -> FakeCard:
+def fake_card(kernels, monkeypatch):
+    """A `FakeCard`."""
     library = built((FOLDER / "fake_cuda.cpp").read_text(), kernels)
     monkeypatch.setenv("PLASTICBENCH_LIBCUDA", str(library))
     driver._library.cache_clear()
