@@ -129,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true")
 
     p = command("bench", "throughput of the engines on this machine")
+    p.add_argument("--engine", choices=["cuda"], help="the self-check of the cuda engine on this card, and its speed")
     p.add_argument("--json", action="store_true")
     return parser
 

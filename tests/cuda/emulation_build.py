@@ -22,15 +22,15 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-def built(text: str, folder: Path, *flags: str) -> Path:
-    """The shared library of some C++."""
-    key = hashlib.sha256("\0".join((text, *FLAGS, *flags, *_headers())).encode()).hexdigest()[:24]
-    library = folder / f"{key}.so"
+def built(text: str, folder: Path, *flags: str, program: bool = False) -> Path:
+    """The shared library, or the program, of some C++."""
+    key = hashlib.sha256("\0".join((text, str(program), *FLAGS, *flags, *_headers())).encode()).hexdigest()[:24]
+    library = folder / f"{key}{'' if program else '.so'}"
     if not library.exists():
         source = folder / f"{key}.cpp"
         source.write_text(text)
         part = folder / f"{key}.{os.getpid()}"
-        command = ["g++", *FLAGS, *flags, "-shared", "-fPIC", str(source), "-o", str(part), "-ldl"]
+        command = ["g++", *FLAGS, *flags, *(() if program else ("-shared", "-fPIC")), str(source), "-o", str(part), "-ldl"]
         subprocess.run(command, check=True)
         part.replace(library)
     return library
@@ -49,3 +49,9 @@ def host_code(source: str) -> str:
 def fake_image(source: str, folder: Path, *flags: str) -> bytes:
     """What the fake driver takes for a module's machine code."""
     return b"FAKE" + str(built(host_code(source), folder, *flags)).encode() + b"\0"
+
+
+def sanitized(source: str, folder: Path, sanitizers: str) -> Path:
+    """A program that lives what a file says, under sanitizers."""
+    flags = (f"-fsanitize={sanitizers}", "-fno-sanitize-recover=undefined", "-g")
+    return built(host_code(source) + '#include "program.h"\n', folder, *flags, program=True)

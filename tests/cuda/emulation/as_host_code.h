@@ -30,7 +30,11 @@ constexpr int addresses(void (*)(P...)) { return (0 + ... + std::is_pointer_v<P>
     on_cpu::order = emulation_order;                                                                               \
     on_cpu::order_seed = emulation_order_seed;                                                                     \
     emulated::Call call{parameters};                                                                               \
-    on_cpu::launch(call_##name, &call, blocks, threads, shared);                                                   \
+    try {                                                                                                          \
+      on_cpu::launch(call_##name, &call, blocks, threads, shared);                                                 \
+    } catch (const on_cpu::Failure&) {                                                                             \
+      return 719;                                                                                                  \
+    }                                                                                                              \
     return 0;                                                                                                      \
   }
 

@@ -45,7 +45,8 @@ API cuDeviceGetAttribute(int* v, int which, int) {
     return *v < 0 ? 1 : 0;
 }
 API cuGetErrorString(int e, const char** s) {
-    *s = e == 700 ? "illegal address" : e == 1 ? "invalid value" : e == 2 ? "out of memory" : "error";
+    *s = e == 700 ? "illegal address" : e == 1 ? "invalid value" : e == 2 ? "out of memory"
+         : e == 719 ? "launch failed" : "error";
     return 0;
 }
 API cuMemGetInfo_v2(size_t* free, size_t* total) {

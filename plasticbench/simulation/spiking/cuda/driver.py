@@ -146,3 +146,9 @@ class Device:
         place = array.ctypes.data if isinstance(array, np.ndarray) else C.addressof(array)
         if n_bytes:
             self._call("cuMemcpyDtoH_v2", C.c_void_p(place), C.c_uint64(address), C.c_size_t(n_bytes))
+
+
+@lru_cache(maxsize=8)
+def card(index: int = 0) -> Device:
+    """A card of this machine, opened once. Raises CudaError where it is not there."""
+    return Device(index)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import EngineOptions, Measure, Measured
-from plasticbench.simulation.spiking.cuda.driver import CudaError, Device
+from plasticbench.simulation.spiking.cuda.driver import CudaError, Device, card
 
 _KNOWN = {
     "network", "seed", "n_steps", "recordings", "conditions", "phases", "modulator", "resets", "targets",
@@ -20,12 +19,6 @@ _KNOWN = {
 }  # fmt: skip  (of a life: a further field that is set is one that this engine would ignore)
 _MOST_EACH = 32  # neurons of a thread: one bit each says which are refractory
 _FEW_NEURONS = 32  # a network of less fills no warp; the cpu engine is faster
-
-
-@lru_cache(maxsize=8)
-def card(index: int = 0) -> Device:
-    """A card of this machine, opened once. Raises CudaError where it is not there."""
-    return Device(index)
 
 
 class CudaEngine:
@@ -56,7 +49,7 @@ class CudaEngine:
 
     def held_back(self, lives: Sequence[Life], options: EngineOptions) -> str | None:
         """Why `auto` passes this engine on although it could run this."""
-        from plasticbench.simulation.spiking.cuda.self_check import has_passed
+        from plasticbench.simulation.spiking.cuda.verified import has_passed
 
         if not isinstance(lives[0].network, SpikingNetwork):
             return "it runs spiking networks"

@@ -6,15 +6,12 @@ launches; under a rule with exp and log, whose last bits are the card's own, the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from plasticbench.files import user_folder, write_bytes
 from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.life import Life
 from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, NeuronModel
@@ -23,12 +20,11 @@ from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule, RuleBatch, group_rules
 from plasticbench.rules.variables import SPIKING_EVENTS
-from plasticbench.simulation.compile import source_hash
 from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.spiking.cpu_engine import run_cpu
-from plasticbench.simulation.spiking.cuda.driver import CudaError, Device
-from plasticbench.simulation.spiking.cuda.engine import card
+from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.cuda.run import Launching, run_cuda
+from plasticbench.simulation.spiking.cuda.verified import keep_outcome
 
 _STEPS = 20_000
 _SEEDS = (0, 1, 2)
@@ -36,40 +32,15 @@ _TOLERANCE = 1e-9  # of weights under rules with exp or log, before chaos: the f
 _STEPS_WITH_EXP = 1_000
 
 
-def has_passed(index: int = 0) -> bool:
-    """Whether this card has passed the check of this version of the engine; no driver is loaded if none has."""
-    if not _folder().is_dir():
-        return False
-    try:
-        return _outcome_path(card(index)).is_file()
-    except CudaError:
-        return False
-
-
 def check(device: Device, how: Sequence[Launching] | None = None) -> list[str]:
     """What is wrong on this card; nothing where all is well. The outcome is kept."""
     launchings = list(how or (Launching(threads=64), Launching(threads=128), Launching(threads=64, chunk_steps=777)))
     failures = []
-    for neuron in (ConductanceLIF(), AdaptiveLIF()):
-        for text, exact in ((_PAIR, True), (_WITH_EXP, False)):
-            lives = [_life(neuron, seed, _STEPS if exact else _STEPS_WITH_EXP) for seed in _SEEDS]
-            failures += _compare(lives, _batch(lives[0], text), device, launchings, exact)
-    path = _outcome_path(device)
-    if failures:
-        path.unlink(missing_ok=True)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, json.dumps({"card": device.name, "driver": device.driver_version}).encode())
+    for neuron, text, exact in ((ConductanceLIF(), _PAIR, True), (AdaptiveLIF(), _WITH_EXP, False)):
+        lives = [_life(neuron, seed, _STEPS if exact else _STEPS_WITH_EXP) for seed in _SEEDS]
+        failures += _compare(lives, _batch(lives[0], text), device, launchings, exact)
+    keep_outcome(device, not failures)
     return failures
-
-
-def _folder() -> Path:
-    return user_folder("cache") / "cuda"
-
-
-def _outcome_path(device: Device) -> Path:
-    name = "".join(c if c.isalnum() else "-" for c in device.name)
-    return _folder() / f"{name}_{device.architecture}_{device.driver_version}_{source_hash()}.json"
 
 
 # ------------------------------------------------------------ what is lived
