@@ -108,7 +108,8 @@ def life_of_all_sources(n_steps=2000):
     every, half = RandomConnections(1.0), RandomConnections(0.5)
     path = SpikingPathway
     pathways = (
-        path("a", "in", "e", "exc", half, 0.05, True, 1.0, 1.0, 3), path("b", "mo", "e", "exc", half, 0.1, True, 1.0, 1.0, 1),
+        path("a", "in", "e", "exc", half, 0.05, True, 1.0, 1.0, 3),
+        path("b", "mo", "e", "exc", half, 0.1, True, 1.0, 1.0, 1),
         path("c", "gi", "e", "exc", every, 0.3, True, 1.0), path("d", "e", "i", "exc", half, 0.3, True, 2.0, 1.0, 20),
         path("f", "i", "e", "inh", half, 0.3), path("g", "in", "s", "exc", ReceptiveFields(7, 2.5), 0.4),
         path("k", "gi", "i", "exc", ReceptiveFields(6, 2.0), 0.4, True, 1.0),

@@ -30,7 +30,16 @@ def built(text: str, folder: Path, *flags: str, program: bool = False) -> Path:
         source = folder / f"{key}.cpp"
         source.write_text(text)
         part = folder / f"{key}.{os.getpid()}"
-        command = ["g++", *FLAGS, *flags, *(() if program else ("-shared", "-fPIC")), str(source), "-o", str(part), "-ldl"]
+        command = [
+            "g++",
+            *FLAGS,
+            *flags,
+            *(() if program else ("-shared", "-fPIC")),
+            str(source),
+            "-o",
+            str(part),
+            "-ldl",
+        ]
         subprocess.run(command, check=True)
         part.replace(library)
     return library

@@ -121,7 +121,7 @@ def test_every_source_before_plastic_synapses(fake_card):
 
 
 def test_neurons_that_spike_at_random(fake_card):
-    currents = {name: 2e-10 for name in ("ee", "ei", "ie", "ii")}
+    currents = dict.fromkeys(("ee", "ei", "ie", "ii"), 2e-10)
     network = small_network(("ie",), EscapeLIF(), rate_hz=60.0, w_max=1e-9, weights=currents)
     inputs = tuple(dataclasses.replace(p, weight=6e-10) if p.pre == "in" else p for p in network.pathways)
     life = life_of(dataclasses.replace(network, pathways=inputs), 1000)

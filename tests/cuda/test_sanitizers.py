@@ -104,5 +104,3 @@ def test_an_access_beyond_an_array_is_found(fake_card, tmp_path):
     program = sanitized(source, fake_card.folder, "address,undefined")
     ran = subprocess.run([program, tmp_path / "life", "2"], capture_output=True, text=True, check=False)
     assert "use-after-poison" in ran.stderr
-
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -109,11 +109,16 @@ def run_lifetimes(
 
 def recordings_of(lifetime: Lifetime) -> Recordings:
     """Of one life so far, with n_rules = n_lives = 1."""
+    return recordings_of_one(lifetime.recordings(), lifetime.step, lifetime.blown_up)
+
+
+def recordings_of_one(recorded: Mapping, step: int, blown_up: bool) -> Recordings:
+    """From arrays and spike trains, by recording."""
     values = {
         recording: [[found]] if isinstance(found, RecordedSpikes) else torch.from_numpy(_as_tensor(found))[None, None]
-        for recording, found in lifetime.recordings().items()
+        for recording, found in recorded.items()
     }
-    return Recordings(values, torch.tensor([[lifetime.step]]), torch.tensor([[lifetime.blown_up]]))
+    return Recordings(values, torch.tensor([[step]]), torch.tensor([[blown_up]]))
 
 
 def _as_tensor(values: np.ndarray) -> np.ndarray:

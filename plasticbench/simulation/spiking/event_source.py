@@ -160,11 +160,12 @@ class _Writer:
         return frozenset().union(*(change.variables for change in changes.values()))
 
     def _head(self, read: frozenset[str], changes: dict[str, Event]) -> list[str]:
+        state, index = BY_KIND[self.scalar], BY_KIND[self.index]
+        receptor, gain = ("i4", "f8") if self.arrivals == INTEGERS else (state, state)
         kinds = {
-            "row_start": "i8", "target": BY_KIND[self.index], "w": "f8", "g": "i4" if self.arrivals == INTEGERS else BY_KIND[self.scalar], "not_finite": "i8",
-            "gain": "f8" if self.arrivals == INTEGERS else BY_KIND[self.scalar], "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4",
-            "source": BY_KIND[self.index], "m": "f8", "value": BY_KIND[self.scalar], "unit": "f8", "pending": "f8",
-            "state": "f8", "since": "i8", "rate": "f8", "neuron": BY_KIND[self.scalar],
+            "row_start": "i8", "target": index, "w": "f8", "g": receptor, "gain": gain, "not_finite": "i8",
+            "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4", "source": index, "m": "f8",
+            "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8", "neuron": state,
         }  # fmt: skip
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure, self.readable)):

@@ -108,9 +108,10 @@ class Lifetime:
         self.modulators.append(m)
         a = self.neurons.first[q, list(neuron.state).index(neuron.receptors[pathway.receptor])]
         in_integers = len(self.integer.sums) > 0
+        receptor = self.integer.sums if in_integers else self.neurons.value
         arrays = {
             "row_start": wiring.row_start[wiring.row_first[number] :], "target": wiring.target,
-            "w": plastic.w[wiring.plastic_first[k] :], "g": (self.integer.sums if in_integers else self.neurons.value)[a:],
+            "w": plastic.w[wiring.plastic_first[k] :], "g": receptor[a:],
             "gain": (self.integer.gain if in_integers else plastic.gain)[k:], "not_finite": self.integer.not_finite,
             "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
@@ -213,9 +214,7 @@ class Lifetime:
         """The rest of this step."""
         while not kernel.has_room(self.log):
             self.log = with_more_room(self.log)
-        self.status = kernel.finish_step(
-            self.step, self.layout, self.plastic, self.ring, self.log, self.integer
-        )
+        self.status = kernel.finish_step(self.step, self.layout, self.plastic, self.ring, self.log, self.integer)
         self.step += 1
 
     def fetch_modulator(self) -> None:

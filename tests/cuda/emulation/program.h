@@ -45,4 +45,6 @@ int main(int argc, char** argv) {
     printf("lived %d, status %d\n", lives[k].step, lives[k].status);
   }
   printf("hash %llx\n", hash);
+  ASAN_UNPOISON_MEMORY_REGION(arena, file.size());
+  std::free(arena);
 }

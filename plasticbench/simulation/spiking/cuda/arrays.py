@@ -14,7 +14,7 @@ from plasticbench.networks.life import Life
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import PROCESS
 from plasticbench.simulation.spiking.cuda.structs import structure
-from plasticbench.simulation.spiking.inputs import input_processes, input_state
+from plasticbench.simulation.spiking.inputs import input_processes
 from plasticbench.simulation.spiking.integer_arrivals import arrival_scales, scaled_gains, scaled_weights
 from plasticbench.simulation.spiking.log import Log, make_log
 from plasticbench.simulation.spiking.neuron_source import constants_of
@@ -136,13 +136,13 @@ class LifeArrays:
         for ours, theirs in (("rate", "rate"), ("series", "spikes"), ("count", "count"), ("train", "train")):
             for r, (start, stop) in enumerate(getattr(log, f"{theirs}_window").tolist()):
                 getattr(one, f"{ours}_window")[r][0], getattr(one, f"{ours}_window")[r][1] = start, stop
-        for ours, theirs in (
+        for name, values in (
             ("rate_first", log.rate_first[:-1]), ("series_first", log.spikes_first[:-1]),
             ("count_first", log.count_first[:-1]), ("series_group", log.spikes_group),
             ("count_group", log.count_group), ("train_group", log.train_group), ("train_n", log.train_n),
             ("train_room", [most_spikes(network.groups[group]) for group in plan.trains]),
         ):  # fmt: skip
-            _set(getattr(one, ours), theirs)
+            _set(getattr(one, name), values)
         one.log_needed, one.log_capacity = self.log_needed, self.log_capacity if plan.trains else 0
         one.deliver_step = -1
 

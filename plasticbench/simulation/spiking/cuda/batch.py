@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from plasticbench.simulation.spiking.cuda.driver import Device, Function
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import launch_fields, life_fields
 from plasticbench.simulation.spiking.cuda.structs import structure
-from plasticbench.simulation.spiking.lifetime import numbers_of, taus_s
 from plasticbench.simulation.spiking.cuda.wiring import DeviceWiring
+from plasticbench.simulation.spiking.lifetime import numbers_of, taus_s
 from plasticbench.simulation.spiking.wiring import wiring_key
 
 CHUNK_STEPS = 10_000
@@ -53,7 +53,7 @@ class Population:
     def bytes_of(self, job: Job, shared: set) -> int:
         """What a job takes on the device beyond what is `shared` already; an upper bound, before wiring is drawn."""
         arrays, wiring = self.arrays[job.life], self.wirings[self.wiring_key(job.life)]
-        total = sum(map(space, arrays.sizes(wiring.plastic_first).values())) + C.sizeof(self.struct) + 4
+        total = sum(map(space, arrays.sizes(wiring.plastic_first).values())) + ctypes.sizeof(self.struct) + 4
         if job.life not in shared:
             shared.add(job.life)
             total += sum(space(array.nbytes) for array in arrays.inputs.values())
@@ -75,7 +75,7 @@ class Population:
         }
 
     @property
-    def struct(self) -> type[C.Structure]:
+    def struct(self) -> type[ctypes.Structure]:
         return structure("Life", life_fields(self.plan))
 
     def parts(self, free_bytes: int) -> Iterator[list[Job]]:
@@ -148,7 +148,7 @@ class Batch:
                 if name != "scratch":
                     setattr(struct, name, offset)
         self.arena, self._arena_address = arena, self._allocate(arena.size)
-        self._table = self._allocate(C.sizeof(self._structs))
+        self._table = self._allocate(ctypes.sizeof(self._structs))
         self._queue = self._allocate(4 * (1 + len(self.jobs)))
         for life, offsets in inputs.items():
             for name, array in population.arrays[life].inputs.items():
@@ -177,15 +177,15 @@ class Batch:
         ]  # fmt: skip
         self._run_once(self.functions.weigh, table)
 
-    def _run_once(self, function: Function, rows: list[C.Structure]) -> None:
+    def _run_once(self, function: Function, rows: list[ctypes.Structure]) -> None:
         """One block for each row of a table."""
         if not rows:
             return
         table = (type(rows[0]) * len(rows))(*rows)
-        address = self.device.allocate(C.sizeof(table))
+        address = self.device.allocate(ctypes.sizeof(table))
         try:
             self.device.upload(address, table)
-            arguments = (C.c_uint64(address), C.c_uint64(self._arena_address))
+            arguments = (ctypes.c_uint64(address), ctypes.c_uint64(self._arena_address))
             self.device.launch(function, len(rows), *arguments)
         finally:
             self.device.free(address)
@@ -230,7 +230,7 @@ class Batch:
         launch = structure("Launch", launch_fields(self.population.plan))(len(alive), rounds, chunk)
         for k, value in enumerate(alive[0].arrays.constants.tolist()):
             launch.constant[k] = value
-        addresses = [C.c_uint64(address) for address in (self._table, self._arena_address, self._queue)]
+        addresses = [ctypes.c_uint64(address) for address in (self._table, self._arena_address, self._queue)]
         self.device.launch(self.functions.live, min(len(alive), at_once), *addresses, launch)
         self.device.download(self._table, rows)
         for life, row in zip(alive, rows, strict=True):

@@ -24,9 +24,7 @@ class DeviceLife:
         self.arrays, self.life, self.struct = arrays, arrays.life, struct
         self._places, self._arena, self._n_synapses = places, arena, n_synapses
         self._stops = stops_of(self.life)
-        self._weights: dict[Weights, list[np.ndarray]] = {
-            r: [] for r in self.life.recordings if isinstance(r, Weights)
-        }
+        self._weights: dict[Weights, list[np.ndarray]] = {r: [] for r in self.life.recordings if isinstance(r, Weights)}
         self._modulation: list[Any] = []
         self._logged: list[np.ndarray] = []
         self._passed = -1
@@ -124,7 +122,7 @@ class DeviceLife:
 
     def _download(self, device: Device, name: str, dtype: type) -> np.ndarray:
         offset, n_bytes = self._places[name]
-        found = np.empty(n_bytes // np.dtype(dtype).itemsize, dtype)
+        found: np.ndarray = np.empty(n_bytes // np.dtype(dtype).itemsize, dtype)
         device.download(self._arena + offset, found)
         return found
 

@@ -6,7 +6,7 @@ another library with the same functions.
 
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 import os
 from functools import lru_cache
 
@@ -25,9 +25,9 @@ class CudaError(PlasticbenchError):
 
 
 @lru_cache(maxsize=4)
-def _library(name: str) -> C.CDLL:
+def _library(name: str) -> ctypes.CDLL:
     try:
-        return C.CDLL(name)
+        return ctypes.CDLL(name)
     except OSError:
         raise CudaError(f"no CUDA driver here ({name} cannot be loaded); choose --engine cpu") from None
 
@@ -35,7 +35,7 @@ def _library(name: str) -> C.CDLL:
 class Function:
     """A kernel, with the shared memory that each of its blocks takes."""
 
-    def __init__(self, handle: C.c_void_p, shared_bytes: int, threads: int):
+    def __init__(self, handle: ctypes.c_void_p, shared_bytes: int, threads: int):
         self.handle, self.shared_bytes, self.threads = handle, shared_bytes, threads
 
 
@@ -45,16 +45,16 @@ class Device:
     def __init__(self, index: int = 0):
         self._library = _library(os.environ.get("PLASTICBENCH_LIBCUDA", _NAME))
         self._call("cuInit", 0)
-        device, self._context, name = C.c_int(), C.c_void_p(), C.create_string_buffer(128)
-        count = C.c_int()
-        self._call("cuDeviceGetCount", C.byref(count))
+        device, self._context, name = ctypes.c_int(), ctypes.c_void_p(), ctypes.create_string_buffer(128)
+        count = ctypes.c_int()
+        self._call("cuDeviceGetCount", ctypes.byref(count))
         if not 0 <= index < count.value:
             raise CudaError(f"device 'cuda:{index}' is not available here; there are {count.value} cards")
-        self._call("cuDeviceGet", C.byref(device), index)
+        self._call("cuDeviceGet", ctypes.byref(device), index)
         self._device, self.index = device, index
         self._call("cuDeviceGetName", name, 128, device)
         self.name = name.value.decode()
-        self._call("cuDevicePrimaryCtxRetain", C.byref(self._context), device)
+        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), device)
         self.use()
         self.n_multiprocessors = self._attribute(_MULTIPROCESSORS)
         self.shared_limit = self._attribute(_SHARED_OPTIN)
@@ -62,8 +62,8 @@ class Device:
 
     @property
     def driver_version(self) -> int:
-        version = C.c_int()
-        self._call("cuDriverGetVersion", C.byref(version))
+        version = ctypes.c_int()
+        self._call("cuDriverGetVersion", ctypes.byref(version))
         return version.value
 
     def use(self) -> None:
@@ -71,42 +71,42 @@ class Device:
         self._call("cuCtxSetCurrent", self._context)
 
     def _attribute(self, which: int) -> int:
-        value = C.c_int()
-        self._call("cuDeviceGetAttribute", C.byref(value), which, self._device)
+        value = ctypes.c_int()
+        self._call("cuDeviceGetAttribute", ctypes.byref(value), which, self._device)
         return value.value
 
     def _call(self, function: str, *arguments) -> None:
         result = getattr(self._library, function)(*arguments)
         if result:
-            text = C.c_char_p()
-            self._library.cuGetErrorString(result, C.byref(text))
+            text = ctypes.c_char_p()
+            self._library.cuGetErrorString(result, ctypes.byref(text))
             raise CudaError(f"{function}: {(text.value or b'unknown error').decode()} (CUDA error {result})")
 
     # ------------------------------------------------------------ kernels
 
     def load(self, image: bytes, name: str, shared_bytes: int, threads: int) -> Function:
         """The kernel of this name in a compiled image."""
-        module, function = C.c_void_p(), C.c_void_p()
-        self._call("cuModuleLoadData", C.byref(module), image)
-        self._call("cuModuleGetFunction", C.byref(function), module, name.encode())
+        module, function = ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("cuModuleLoadData", ctypes.byref(module), image)
+        self._call("cuModuleGetFunction", ctypes.byref(function), module, name.encode())
         if shared_bytes > _SHARED_WITHOUT_ASKING:
             self._call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED, shared_bytes)
         return Function(function, shared_bytes, threads)
 
     def blocks_at_once(self, function: Function) -> int:
         """How many blocks of a kernel the card runs at the same time."""
-        each = C.c_int()
+        each = ctypes.c_int()
         self._call(
             "cuOccupancyMaxActiveBlocksPerMultiprocessor",
-            C.byref(each), function.handle, function.threads, C.c_size_t(function.shared_bytes),
+            ctypes.byref(each), function.handle, function.threads, ctypes.c_size_t(function.shared_bytes),
         )  # fmt: skip
         if each.value < 1:
             raise CudaError(f"{self.name} has too little shared memory or too few registers for this network")
         return each.value * self.n_multiprocessors
 
-    def launch(self, function: Function, n_blocks: int, *arguments: C.c_uint64 | C.Structure) -> None:
+    def launch(self, function: Function, n_blocks: int, *arguments: ctypes.c_uint64 | ctypes.Structure) -> None:
         """Run a kernel and wait for its end."""
-        pointers = (C.c_void_p * len(arguments))(*(C.addressof(each) for each in arguments))
+        pointers = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(each) for each in arguments))
         self._call(
             "cuLaunchKernel", function.handle, n_blocks, 1, 1, function.threads, 1, 1, function.shared_bytes, None,
             pointers, None,
@@ -117,35 +117,40 @@ class Device:
 
     @property
     def free_bytes(self) -> int:
-        free, total = C.c_size_t(), C.c_size_t()
-        self._call("cuMemGetInfo_v2", C.byref(free), C.byref(total))
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
         return free.value
 
     def allocate(self, n_bytes: int) -> int:
-        address = C.c_uint64()
-        self._call("cuMemAlloc_v2", C.byref(address), C.c_size_t(max(16, n_bytes)))
+        address = ctypes.c_uint64()
+        self._call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(max(16, n_bytes)))
         return address.value
 
     def free(self, address: int) -> None:
-        self._call("cuMemFree_v2", C.c_uint64(address))
+        self._call("cuMemFree_v2", ctypes.c_uint64(address))
 
     def clear(self, address: int, n_bytes: int) -> None:
         """Set bytes to 0."""
         if n_bytes:
-            self._call("cuMemsetD8_v2", C.c_uint64(address), C.c_ubyte(0), C.c_size_t(n_bytes))
+            self._call("cuMemsetD8_v2", ctypes.c_uint64(address), ctypes.c_ubyte(0), ctypes.c_size_t(n_bytes))
 
-    def upload(self, address: int, array: np.ndarray | C.Array) -> None:
+    def upload(self, address: int, array: np.ndarray | ctypes.Array) -> None:
         """From an array, to the card."""
-        found = np.ascontiguousarray(array) if isinstance(array, np.ndarray) else np.frombuffer(array, np.uint8)
+        found = np.ascontiguousarray(array) if isinstance(array, np.ndarray) else np.frombuffer(bytes(array), np.uint8)
         if found.nbytes:
-            self._call("cuMemcpyHtoD_v2", C.c_uint64(address), C.c_void_p(found.ctypes.data), C.c_size_t(found.nbytes))
+            self._call(
+                "cuMemcpyHtoD_v2",
+                ctypes.c_uint64(address),
+                ctypes.c_void_p(found.ctypes.data),
+                ctypes.c_size_t(found.nbytes),
+            )
 
-    def download(self, address: int, array: np.ndarray | C.Array) -> None:
+    def download(self, address: int, array: np.ndarray | ctypes.Array) -> None:
         """From the card, into a contiguous array."""
-        n_bytes = array.nbytes if isinstance(array, np.ndarray) else C.sizeof(array)
-        place = array.ctypes.data if isinstance(array, np.ndarray) else C.addressof(array)
+        n_bytes = array.nbytes if isinstance(array, np.ndarray) else ctypes.sizeof(array)
+        place = array.ctypes.data if isinstance(array, np.ndarray) else ctypes.addressof(array)
         if n_bytes:
-            self._call("cuMemcpyDtoH_v2", C.c_void_p(place), C.c_uint64(address), C.c_size_t(n_bytes))
+            self._call("cuMemcpyDtoH_v2", ctypes.c_void_p(place), ctypes.c_uint64(address), ctypes.c_size_t(n_bytes))
 
 
 @lru_cache(maxsize=8)

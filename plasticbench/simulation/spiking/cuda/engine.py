@@ -14,8 +14,17 @@ from plasticbench.simulation.engine import EngineOptions, Measure, Measured
 from plasticbench.simulation.spiking.cuda.driver import CudaError, Device, card
 
 _KNOWN = {
-    "network", "seed", "n_steps", "recordings", "conditions", "phases", "modulator", "resets", "targets",
-    "presentations", "w_init",
+    "network",
+    "seed",
+    "n_steps",
+    "recordings",
+    "conditions",
+    "phases",
+    "modulator",
+    "resets",
+    "targets",
+    "presentations",
+    "w_init",
 }  # fmt: skip  (of a life: a further field that is set is one that this engine would ignore)
 _MOST_EACH = 32  # neurons of a thread: one bit each says which are refractory
 _FEW_NEURONS = 32  # a network of less fills no warp; the cpu engine is faster

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 import hashlib
 import re
 import sys
@@ -27,9 +27,9 @@ class Compiler:
 
     def __init__(self) -> None:
         self._library = _load()
-        self._library.nvrtcGetErrorString.restype = C.c_char_p
-        major, minor = C.c_int(), C.c_int()
-        self._check(self._library.nvrtcVersion(C.byref(major), C.byref(minor)))
+        self._library.nvrtcGetErrorString.restype = ctypes.c_char_p
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self._check(self._library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
         self.version = f"{major.value}.{minor.value}"
 
     def _check(self, result: int) -> None:
@@ -38,35 +38,37 @@ class Compiler:
 
     def compile(self, source: str, architecture: str) -> tuple[bytes, str]:
         """The machine code of `architecture` (such as "sm_90"), and the compiler's log."""
-        program = C.c_void_p()
+        program = ctypes.c_void_p()
         text = (CUDA_HEAD + source).encode()
-        self._check(self._library.nvrtcCreateProgram(C.byref(program), text, b"plasticbench.cu", 0, None, None))
+        self._check(self._library.nvrtcCreateProgram(ctypes.byref(program), text, b"plasticbench.cu", 0, None, None))
         try:
             options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in OPTIONS)]
-            result = self._library.nvrtcCompileProgram(program, len(options), (C.c_char_p * len(options))(*options))
+            result = self._library.nvrtcCompileProgram(
+                program, len(options), (ctypes.c_char_p * len(options))(*options)
+            )
             log = self._read(program, "ProgramLog").rstrip(b"\0").decode()
             if result:
                 raise CudaError(f"nvrtc: {' '.join(log.split())[:500]}")
             return self._read(program, "CUBIN"), log
         finally:
-            self._library.nvrtcDestroyProgram(C.byref(program))
+            self._library.nvrtcDestroyProgram(ctypes.byref(program))
 
-    def _read(self, program: C.c_void_p, what: str) -> bytes:
-        size = C.c_size_t()
-        self._check(getattr(self._library, f"nvrtcGet{what}Size")(program, C.byref(size)))
-        found = C.create_string_buffer(size.value)
+    def _read(self, program: ctypes.c_void_p, what: str) -> bytes:
+        size = ctypes.c_size_t()
+        self._check(getattr(self._library, f"nvrtcGet{what}Size")(program, ctypes.byref(size)))
+        found = ctypes.create_string_buffer(size.value)
         self._check(getattr(self._library, f"nvrtcGet{what}")(program, found))
         return found.raw
 
 
-def _load() -> C.CDLL:
+def _load() -> ctypes.CDLL:
     found = [
         str(path) for root in map(Path, sys.path) if root.is_dir() for place in _PLACES
         for path in sorted(root.glob(place), reverse=True) if "builtins" not in path.name and ".alt" not in path.name
     ]  # fmt: skip
     for name in (*found, "libnvrtc.so.13", "libnvrtc.so.12"):
         try:
-            return C.CDLL(name)
+            return ctypes.CDLL(name)
         except OSError:
             continue
     raise CudaError("no CUDA run-time compiler here; pip install nvidia-cuda-nvrtc, or choose --engine cpu")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from plasticbench.networks.life import Life
 from plasticbench.networks.neurons import NeuronModel
@@ -18,6 +19,7 @@ from plasticbench.simulation.spiking.state import CHANGED, COUNTS, NEAREST, most
 
 INPUTS_AHEAD = 64  # steps whose inputs are drawn at once
 WARP = 32
+_THREADS_AT_ONCE = 768
 _MOST_UNROLLED = 72  # states in registers; with more, the loop over a thread's neurons stays one
 
 
@@ -91,6 +93,11 @@ class Plan:
         )
 
     inputs_ahead = INPUTS_AHEAD
+
+    @property
+    def min_blocks(self) -> int:
+        """Blocks that a multiprocessor has registers for: several of small networks, whose warps hide each other."""
+        return max(1, _THREADS_AT_ONCE // self.threads)
 
     # ------------------------------------------------------------ neurons
 
@@ -211,7 +218,7 @@ class Plan:
         if group < self.n_populations or isinstance(source, ModulatedSource | SpikeTrainSource):
             return False
         spans = sorted((p.first, p.first + p.count) for p in source.processes if p.count)  # type: ignore[union-attr]
-        return any(b[0] < a[1] for a, b in zip(spans, spans[1:], strict=False))
+        return any(b[0] < a[1] for a, b in pairwise(spans))
 
     @property
     def may_follow(self) -> bool:
@@ -235,7 +242,7 @@ class Plan:
             sizes = {"pre": self.network.size(pathway.pre), "post": self.network.size(pathway.post)}
             traces = {trace.name: (trace.side, NEAREST if trace.nearest else COUNTS) for trace in structure.traces}
             for item in filters_of(structure):
-                side, kind = traces[item.name] if item.name in traces else (item.scope, CHANGED)
+                side, kind = traces.get(item.name) or (item.scope, CHANGED)
                 found.append(Filter(k, item.name, side, kind, first, sizes[side]))
                 first += sizes[side]
         return tuple(found)

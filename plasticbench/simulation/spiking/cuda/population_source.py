@@ -93,7 +93,8 @@ def _bank_step(plan: Plan, b: int, bank: Bank) -> Iterator[str]:
     for row, name in enumerate(bank.receptors):
         at = f"b.sums[{bank.first_sum + row * bank.size} + n]"
         yield f"    const int sum_{name} = {at};"
-        yield f"    x.{name}_{b}[k] = x.{name}_{b}[k] + (float)sum_{name} * b.s.life.unit_sum[{bank.first_receptor + row}];"
+        unit = f"b.s.life.unit_sum[{bank.first_receptor + row}]"
+        yield f"    x.{name}_{b}[k] = x.{name}_{b}[k] + (float)sum_{name} * {unit};"
         yield f"    if (sum_{name}) {at} = 0;"
     yield f"    int ready = held >> ({bank.bit} + k) & 1u ? now + 1 : now;"
     states = ", ".join(f"x.{name}_{b}[k]" for name in bank.neuron.state)
@@ -101,7 +102,8 @@ def _bank_step(plan: Plan, b: int, bank: Bank) -> Iterator[str]:
     if bank.neuron.hazard_hz is not None:
         population = plan.network.populations[bank.populations[0]].name
         draw = f"spike_draw(b.s.life.seed, {spike_stream(population)}u, now, n), "
-    yield f"    const bool spikes = bank_{b}::step_neuron(launch.constant + {bank.first_constant}, now, ready, {draw}{states});"
+    arguments = f"launch.constant + {bank.first_constant}, now, ready, {draw}{states}"
+    yield f"    const bool spikes = bank_{b}::step_neuron({arguments});"
     yield f"    bad |= x.v_{b}[k] != x.v_{b}[k];"
     yield f"    fired |= (unsigned)spikes << ({bank.bit} + k);"
     for (q, name), first in plan.seen.items():

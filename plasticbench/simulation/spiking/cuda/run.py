@@ -11,10 +11,9 @@ import torch
 from plasticbench.networks.life import Life
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
-from plasticbench.simulation.spiking.cpu_engine import recordings_of
+from plasticbench.simulation.spiking.cpu_engine import recordings_of_one
 from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
 from plasticbench.simulation.spiking.cuda.batch import CHUNK_STEPS, Batch, Functions, Population
-from plasticbench.simulation.spiking.cuda.device_life import DeviceLife
 from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.cuda.nvrtc import compiled
 from plasticbench.simulation.spiking.cuda.plan import Plan
@@ -29,25 +28,6 @@ class Launching:
     threads: int | None = None  # of a block; None: by the network's size
     chunk_steps: int = CHUNK_STEPS
     compiled: Callable[[str, str], bytes] = compiled
-
-
-@dataclass(frozen=True, eq=False)
-class _Ended:
-    """A life that is over, as `recordings_of` takes it."""
-
-    life: DeviceLife
-    found: dict
-
-    def recordings(self) -> dict:
-        return self.found
-
-    @property
-    def step(self) -> int:
-        return self.life.step
-
-    @property
-    def blown_up(self) -> bool:
-        return self.life.blown_up
 
 
 def run_cuda(
@@ -67,8 +47,8 @@ def run_cuda(
             with Batch(population, jobs, device, functions) as batch, torch.no_grad():
                 batch.run(how.chunk_steps)
                 for job, life in zip(jobs, batch.lives, strict=True):
-                    ended = _Ended(life, life.fetch(device))
-                    cells[job.rule, positions[job.life]] = measure(recordings_of(ended), [life.life])
+                    found = recordings_of_one(life.fetch(device), life.step, life.blown_up)
+                    cells[job.rule, positions[job.life]] = measure(found, [life.life])
     rows = [joined([cells[r, s] for s in range(len(lives))], 1) for r in range(rules.n_rules)]
     return joined(rows, 0), compiling
 
@@ -83,9 +63,7 @@ def _load(device: Device, plan: Plan, source: str, how: Launching) -> Functions:
     )
 
 
-def _groups(
-    lives: Sequence[Life], rules: RuleBatch, how: Launching
-) -> list[tuple[list[int], Plan, str]]:
+def _groups(lives: Sequence[Life], rules: RuleBatch, how: Launching) -> list[tuple[list[int], Plan, str]]:
     """Positions of the lives that share a kernel and its constants, with its plan and source."""
     found: dict[tuple[str, bytes], tuple[list[int], Plan]] = {}
     for position, life in enumerate(lives):

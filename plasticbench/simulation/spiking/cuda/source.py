@@ -87,11 +87,11 @@ def shared_bytes(plan: Plan) -> int:
     return life + ctypes.sizeof(structure("SharedRest", shared_fields(plan))) + 4 * plan.n_sums
 
 
-def kernel_source(plan: Plan, min_blocks: int = 1) -> str:
-    """CUDA C++, but for `CUDA_HEAD`; `min_blocks`: how many blocks a multiprocessor must have room for."""
+def kernel_source(plan: Plan) -> str:
+    """CUDA C++, but for `CUDA_HEAD`."""
     return "".join(
         [
-            *(f"#define {name} {value}\n" for name, value in _defines(plan, min_blocks).items()),
+            *(f"#define {name} {value}\n" for name, value in _defines(plan).items()),
             f"typedef unsigned {'int' if plan.wide else 'short'} INDEX;\n",
             declaration("Process", PROCESS),
             declaration("Life", life_fields(plan)),
@@ -113,10 +113,10 @@ def fixed_source(name: str) -> str:
     return (files(__package__) / "kernel" / f"{name}.cu").read_text(encoding="utf-8")
 
 
-def _defines(plan: Plan, min_blocks: int) -> dict[str, int | float | str]:
+def _defines(plan: Plan) -> dict[str, int | float | str]:
     n_sources, n_rates = len(plan.network.sources), len(plan.rates)
     return {
-        "THREADS": plan.threads, "MIN_BLOCKS": min_blocks, "RECORDER": plan.threads - 1,
+        "THREADS": plan.threads, "MIN_BLOCKS": plan.min_blocks, "RECORDER": plan.threads - 1,
         "INPUTS_AHEAD": INPUTS_AHEAD, "SLOTS": plan.slots, "INPUT_SLOTS": plan.input_slots,
         "N_NEURONS": plan.n_neurons, "N_POPULATIONS": plan.n_populations, "N_SUMS": plan.n_sums,
         "N_SOURCES": n_sources, "N_SOURCES_": max(1, n_sources), "N_PROCESSES": plan.n_processes,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 _KINDS = {
-    "int": C.c_int, "unsigned": C.c_uint, "float": C.c_float, "double": C.c_double, "long long": C.c_longlong,
-    "unsigned long long": C.c_ulonglong,
+    "int": ctypes.c_int, "unsigned": ctypes.c_uint, "float": ctypes.c_float, "double": ctypes.c_double,
+    "long long": ctypes.c_longlong, "unsigned long long": ctypes.c_ulonglong,
 }  # fmt: skip
 
 
@@ -32,18 +33,18 @@ def fields(kind: str, names: str, *shape: int) -> list[Field]:
     return [Field(name, kind, shape) for name in names.split()]
 
 
-def structure(name: str, members: Sequence[Field]) -> type[C.Structure]:
+def structure(name: str, members: Sequence[Field]) -> type[ctypes.Structure]:
     """As a ctypes class."""
     return _structure(name, tuple(members))
 
 
 @lru_cache(maxsize=256)
-def _structure(name: str, members: tuple[Field, ...]) -> type[C.Structure]:
-    return type(name, (C.Structure,), {"_fields_": [(m.name, _ctype(m)) for m in members]})
+def _structure(name: str, members: tuple[Field, ...]) -> type[ctypes.Structure]:
+    return type(name, (ctypes.Structure,), {"_fields_": [(m.name, _ctype(m)) for m in members]})
 
 
-def _ctype(member: Field):
-    kind = _KINDS[member.kind]
+def _ctype(member: Field) -> Any:
+    kind: Any = _KINDS[member.kind]
     for n in reversed(member.dimensions):
         kind = kind * n
     return kind
@@ -52,5 +53,5 @@ def _ctype(member: Field):
 def declaration(name: str, members: Sequence[Field]) -> str:
     """As C++ source, which stops a compiler that lays it out differently from ctypes."""
     lines = [f"    {m.kind} {m.name}{''.join(f'[{n}]' for n in m.dimensions)};" for m in members]
-    size = C.sizeof(structure(name, members))
+    size = ctypes.sizeof(structure(name, members))
     return f"struct {name} {{\n" + "\n".join(lines) + f"\n}};\nstatic_assert(sizeof({name}) == {size});\n"

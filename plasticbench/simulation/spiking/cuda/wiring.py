@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 import math
 from functools import lru_cache
 
@@ -69,7 +69,7 @@ class DeviceWiring:
         """Find places for its arrays."""
         self.offsets = {name: arena.place(n_bytes) for name, n_bytes in self.sizes.items()}
 
-    def drawn(self) -> list[C.Structure]:
+    def drawn(self) -> list[ctypes.Structure]:
         """What the kernel `wire` is told of each pathway."""
         found, row, first, column, k = [], 0, 0, 0, 0
         for pathway, capacity in zip(self._network.pathways, self.capacity, strict=True):
@@ -93,7 +93,7 @@ class DeviceWiring:
             found.append(one)
         return found
 
-    def weighed(self, life: C.Structure) -> list[C.Structure]:
+    def weighed(self, life: ctypes.Structure) -> list[ctypes.Structure]:
         """What the kernel `weigh` is told of each plastic pathway; life: with the places of its arrays."""
         found, row, k, initial = [], 0, 0, 0
         for pathway in self._network.pathways:
