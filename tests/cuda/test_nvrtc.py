@@ -72,7 +72,7 @@ def test_what_was_compiled_is_kept_and_damage_is_noticed(monkeypatch, tmp_path):
 
 
 def test_a_slip_in_a_source_is_one_line():
-    with pytest.raises(CudaError, match="nvrtc: .*error") as caught:
+    with pytest.raises(CudaError, match=r"nvrtc: .*error") as caught:
         compiler().compile('extern "C" __global__ void live() { nonsense; }', "sm_90")
     assert "\n" not in str(caught.value)
 

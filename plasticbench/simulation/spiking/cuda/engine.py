@@ -45,7 +45,7 @@ class CudaEngine:
             return "no gradients; choose the torch engine, or detach θ"
         if options.threads is not None:
             return "threads are not its own; leave them out, or choose the cpu engine"
-        if re.fullmatch(r"cuda(:\d+)?", options.device or "cuda") is None:
+        if not _is_card(options.device):
             return f"device {options.device!r} is not its own; leave it out, or name one as cuda or cuda:1"
         for life in lives:
             reason = _unknown(life) or _reads_receptors(life, rules)
@@ -62,6 +62,8 @@ class CudaEngine:
 
         if not isinstance(lives[0].network, SpikingNetwork):
             return "it runs spiking networks"
+        if not _is_card(options.device):
+            return "another device is asked for"
         if sum(p.size for p in lives[0].network.populations) < _FEW_NEURONS:
             return "the cpu engine is faster for so few neurons"
         if not has_passed(_index(options)):
@@ -76,6 +78,10 @@ class CudaEngine:
 
         with one_torch_thread():
             return run_cuda(lives, rules, measure, card(_index(options)))
+
+
+def _is_card(device: str | None) -> bool:
+    return re.fullmatch(r"cuda(:\d+)?", device or "cuda") is not None
 
 
 def _index(options: EngineOptions) -> int:
