@@ -15,12 +15,18 @@ from plasticbench.simulation.spiking.cuda.nvrtc import compiler, resources
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import CUDA_HEAD, kernel_source, shared_bytes
 
-CASES = [(f"Stability{k}{size}", f"confavreux-2025-stability-{k.lower()}") for k in ("IE", "EE", "EI", "II") for size in ("Mini", "")]
+CASES = [
+    (f"Stability{pathway}{size}", f"confavreux-2025-stability-{pathway.lower()}")
+    for pathway in ("IE", "EE", "EI", "II")
+    for size in ("Mini", "")
+]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120")
 
 
 def main(nvdisasm: str | None) -> None:
-    print("| network | threads | neurons a thread | shared memory | architecture | registers | spill stores | instructions a neuron |")
+    names = ("network", "threads", "neurons a thread", "shared memory", "architecture", "registers", "spill stores",
+             "instructions a neuron")  # fmt: skip
+    print(f"| {' | '.join(names)} |")
     print("|---|---|---|---|---|---|---|---|")
     for name, rule in CASES:
         task = plasticbench.task(f"plasticbench/{name}-v0")

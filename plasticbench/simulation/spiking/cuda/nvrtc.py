@@ -37,12 +37,15 @@ class Compiler:
             raise CudaError(f"nvrtc: {self._library.nvrtcGetErrorString(result).decode()}")
 
     def compile(self, source: str, architecture: str, *more: str) -> tuple[bytes, str]:
-        """The machine code of `architecture` (such as "sm_90"), and the compiler's log; `more`: further options."""
+        """The machine code of `architecture`, such as "sm_90", and the compiler's log; `more`: further options."""
         program = ctypes.c_void_p()
         text = (CUDA_HEAD + source).encode()
         self._check(self._library.nvrtcCreateProgram(ctypes.byref(program), text, b"plasticbench.cu", 0, None, None))
         try:
-            options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in (*OPTIONS, *more))]
+            options = [
+                f"--gpu-architecture={architecture}".encode(),
+                *(option.encode() for option in (*OPTIONS, *more)),
+            ]
             result = self._library.nvrtcCompileProgram(
                 program, len(options), (ctypes.c_char_p * len(options))(*options)
             )
