@@ -115,10 +115,9 @@ def _check_rule(rule: Any, task: Any) -> None:
 def measured(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
     """The rules' lifetimes, simulated in this process."""
     from plasticbench.evaluation.result import hardware, versions
-    from plasticbench.simulation.engine import engine_names
+    from plasticbench.simulation.engine import verifying_engine
 
-    chosen = engine if engine in engine_names() else "auto"
-    outcome = task.run(list(rules), seeds, engine=chosen, metrics=False)
+    outcome = task.run(list(rules), seeds, engine=verifying_engine(engine), metrics=False)
     return Measurement(
         losses=outcome.losses.detach().cpu().numpy().astype(np.float64),
         statuses=outcome.statuses,

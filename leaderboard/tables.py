@@ -47,7 +47,7 @@ def _task_text(table: TaskStandings) -> str:
 
 _HEADER = (
     "rank", "group", "rule", "score", "95 %", "fresh loss", "official", "p", "mid 50 %", "blow-ups", "attempts",
-    "learned in", "learner",
+    "learned in", "provenance",
 )  # fmt: skip
 
 

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from neuron_cases import DRIVEN, DT_S, Compiled, arrivals_of
 
-from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.neurons import EscapeLIF
 from plasticbench.simulation.spiking.neuron_device import device_step_source
 from plasticbench.simulation.spiking.neuron_source import constants_of
 
@@ -53,11 +51,6 @@ def test_device_source_has_the_bits_of_the_compiled_step(model, jump, tmp_path):
         for row, state in zip(arrivals, model.receptors.values(), strict=True):
             theirs[state] += row.astype(np.float32)
     assert n_spikes > 20
-
-
-def test_random_spikes_have_no_device_source():
-    with pytest.raises(PlasticbenchError, match=r"EscapeLIF.*threshold"):
-        device_step_source(EscapeLIF(), "float32")
 
 
 def test_a_function_is_of_the_precision_asked_for():

@@ -77,8 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--task", required=True, metavar="ID")
     p.add_argument("--seeds", type=_positive, metavar="N", help="only the first N official seeds")
     p.add_argument("--conditions", metavar="FILE", help="JSON list of objects, one per lifetime, fixing its conditions")
-    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
-    p.add_argument("--device", metavar="D", help="torch device of the torch engine, as cpu or cuda")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch, cuda")
+    p.add_argument("--device", metavar="D", help="of the torch engine, as cpu or cuda; of the cuda engine, as cuda:1")
     p.add_argument("--json", action="store_true", help="print the result as one JSON object")
     p.add_argument("--out", metavar="FILE", help="write the result, as `submit` takes it")
 
@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("second", metavar="B", help="the same")
     p.add_argument("--task", metavar="ID", help="needed where a rule has to be evaluated")
     p.add_argument("--seeds", type=_positive, metavar="N", help="only the first N official seeds")
-    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch, cuda")
     p.add_argument("--json", action="store_true", help="print one JSON object")
 
     p = command("transfer", "every rule on every task that it suits: which work beyond what they were made for")
@@ -107,8 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--repeat", type=_positive, default=1, metavar="N", help="runs with seeds SEED, SEED+1, …")
     p.add_argument("--option", action="append", default=[], metavar="K=V", help="of the learner; repeatable")
-    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch")
-    p.add_argument("--device", metavar="D", help="torch device of the torch engine, as cpu or cuda")
+    p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch, cuda")
+    p.add_argument("--device", metavar="D", help="of the torch engine, as cpu or cuda; of the cuda engine, as cuda:1")
     p.add_argument("--workers", type=_positive, metavar="N", help="Ray actors that share the lifetimes")
     p.add_argument("--out", required=True, metavar="DIR", help="run folder")
     p.add_argument("--resume", action="store_true", help="go on with the run in DIR; the budget may be larger")
@@ -137,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true")
 
     p = command("bench", "throughput of the engines on this machine")
+    p.add_argument("--engine", choices=["cuda"], help="the self-check of the cuda engine on this card, and its speed")
     p.add_argument("--json", action="store_true")
     return parser
 

@@ -239,7 +239,10 @@ def run_board(arguments: Namespace) -> None:
 
 
 def run_bench(arguments: Namespace) -> None:
-    from plasticbench.command_line.bench import measure
+    if arguments.engine == "cuda":
+        from plasticbench.command_line.cuda_bench import measure
+    else:
+        from plasticbench.command_line.bench import measure
 
     with ProgressBar("measuring", "run", quiet=arguments.json) as bar:
         rows = measure(progress=bar)

@@ -20,4 +20,4 @@ def change_lines(change: Event, name: str, variables: Iterable[str], target: Dia
         )
     )
     body, values = emit_values(renamed, columns, [f"v_{variable}" for variable in known], target)
-    return [*body, f"{name} = {values[-1]}"]
+    return [*body, target.assign(name, values[-1])]

@@ -50,3 +50,28 @@ class CPUEngine:
             from plasticbench.simulation.spiking.cpu_engine import run_cpu as run_spiking
 
             return run_spiking(lives, rules, measure, options.threads)
+
+
+class IntegerCPUEngine(CPUEngine):
+    """Spiking networks with arrivals as integers: the bits of the cuda engine, by name only."""
+
+    name = "cpu-integer"
+
+    def unsupported(self, lives: Sequence[Life], rules: Any, options: EngineOptions) -> str | None:
+        if not isinstance(lives[0].network, SpikingNetwork):
+            return "it runs spiking networks; choose the cpu engine"
+        if options.gradients:
+            return "no gradients; choose the cpu engine, or detach θ"
+        return super().unsupported(lives, rules, options)
+
+    def held_back(self, lives: Sequence[Life], options: EngineOptions) -> str | None:
+        """Why `auto` never chooses it."""
+        return "it is there to check the cuda engine"
+
+    def run(
+        self, lives: Sequence[Life], rules: RuleBatch, measure: Measure, options: EngineOptions
+    ) -> tuple[Measured, float]:
+        from plasticbench.simulation.spiking.cpu_engine import run_cpu
+
+        with one_torch_thread():
+            return run_cpu(lives, rules, measure, options.threads, in_integers=True)

@@ -64,9 +64,11 @@ class Engine(Protocol):
 
 
 _ENGINES = {
+    "cuda": "plasticbench.simulation.spiking.cuda.engine:CudaEngine",
     "cpu": "plasticbench.simulation.cpu:CPUEngine",
     "torch": "plasticbench.simulation.torch_engine:TorchEngine",
     "stepping": "plasticbench.stepping.engine:SteppingEngine",
+    "cpu-integer": "plasticbench.simulation.cpu:IntegerCPUEngine",
 }
 
 
@@ -100,6 +102,8 @@ def find_engine(name: str, lives: Sequence[Life], rules: Any, options: EngineOpt
         reasons = []
         for place in _ENGINES.values():
             engine = _instance(place)
+            if is_held_back(engine, lives, options):
+                continue
             reason = engine.unsupported(lives, rules, options)
             if reason is None:
                 return engine
@@ -114,6 +118,19 @@ def find_engine(name: str, lives: Sequence[Life], rules: Any, options: EngineOpt
     if reason is not None:
         raise PlasticbenchError(f"engine {name}: {reason}")
     return engine
+
+
+def is_held_back(engine: Engine, lives: Sequence[Life], options: EngineOptions) -> bool:
+    """Whether `auto` passes an engine on whatever it can run: one that has a method `held_back` says why."""
+    held_back = getattr(engine, "held_back", None)
+    return held_back is not None and held_back(lives, options) is not None
+
+
+def verifying_engine(name: str) -> str:
+    """Who lives again what the engine of this name has lived, on any machine: itself, unless it says another."""
+    if name not in _ENGINES:
+        return AUTO
+    return getattr(_instance(_ENGINES[name]), "verified_by", name)
 
 
 def wants_gradients(rules: Any) -> bool:

@@ -13,7 +13,7 @@ from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingPathway
 from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.spiking import kernel, steps
-from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, synaptic_states
+from plasticbench.simulation.spiking.event_source import NOTHING, compiled_events, filters_of, synaptic_states
 from plasticbench.simulation.spiking.lifetime import Events, Lifetime, numbers_of
 from plasticbench.simulation.spiking.log import with_more_room
 from plasticbench.simulation.spiking.neurons import state_views
@@ -58,7 +58,7 @@ class SteppedLife(Lifetime):
                 for event, changes in structure.event_items
             )
             states_only = replace(structure, event_items=items)
-            found.append(compiled_events(states_only, tuple(sorted(post.neuron.reads)), dtype, index, False))
+            found.append(compiled_events(states_only, tuple(sorted(post.neuron.reads)), dtype, index, NOTHING))
         on_pre, on_post = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
         return Events(on_pre, on_post, self.events.frame), found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.rules import Rule, load_rule
-from plasticbench.simulation.engine import EngineOptions, engine_names, find_engine
+from plasticbench.simulation.engine import EngineOptions, engine_names, find_engine, is_held_back
 from plasticbench.tasks.task import Task
 
 _SEEDS = (0, 1, 2**40 + 7)
@@ -82,7 +82,8 @@ def _engines(task: Task) -> Iterator[str]:
         found = {}
         for name in engine_names():
             try:
-                find_engine(name, lives, batch, EngineOptions())
+                if is_held_back(find_engine(name, lives, batch, EngineOptions()), lives, EngineOptions()):
+                    continue  # it is there to be asked for
             except PlasticbenchError:
                 continue  # it runs other lives
             found[name] = float(short.losses(rule, _SEEDS[:1], name)[0, 0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -60,14 +60,17 @@ def run_cpu(
     measure: Measure,
     threads: int | None = None,
     dtype: type = np.float32,
+    in_integers: bool = False,
 ) -> tuple[Measured, float]:
     """Every life under every rule, measured as it ends, and seconds compiling.
+
+    in_integers: arrivals are added as integers, as the cuda engine adds them.
 
     So no more recordings are in memory than lives in flight, and a life's loss depends on no other life.
     """
 
     def begin(life: Life, wiring: Wiring, rule: int) -> Lifetime:
-        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype)
+        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype, in_integers)
 
     def run(lifetime: Lifetime) -> Measured:
         lifetime.run()
@@ -106,11 +109,16 @@ def run_lifetimes(
 
 def recordings_of(lifetime: Lifetime) -> Recordings:
     """Of one life so far, with n_rules = n_lives = 1."""
+    return recordings_of_one(lifetime.recordings(), lifetime.step, lifetime.blown_up)
+
+
+def recordings_of_one(recorded: Mapping, step: int, blown_up: bool) -> Recordings:
+    """From arrays and spike trains, by recording."""
     values = {
         recording: [[found]] if isinstance(found, RecordedSpikes) else torch.from_numpy(_as_tensor(found))[None, None]
-        for recording, found in lifetime.recordings().items()
+        for recording, found in recorded.items()
     }
-    return Recordings(values, torch.tensor([[lifetime.step]]), torch.tensor([[lifetime.blown_up]]))
+    return Recordings(values, torch.tensor([[step]]), torch.tensor([[blown_up]]))
 
 
 def _as_tensor(values: np.ndarray) -> np.ndarray:

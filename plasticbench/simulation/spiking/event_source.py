@@ -26,10 +26,12 @@ from plasticbench.simulation.pointers import BY_KIND
 
 EVENTS = ("on_pre", "on_post", "on_modulator")
 _FIXED = (
-    "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m"
+    "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
+    "not_finite",
 )  # fmt: skip
 _MOST_SCALARS = 32  # parameters that the compiler keeps in registers
 _INDENT = "    "
+NUMBERS, INTEGERS, NOTHING = "numbers", "integers", "nothing"  # what `on_pre` passes on to postsynaptic neurons
 
 
 def slots(structure: PathwayStructure, readable: Sequence[str]) -> tuple[str, ...]:
@@ -53,38 +55,55 @@ def synaptic_states(structure: PathwayStructure) -> list[str]:
     return [state.name for state in structure.states if state.scope == "synapse"]
 
 
+def places_of(structure: PathwayStructure, readable: Sequence[str]) -> dict[str, str]:
+    """Where each thing that a rule may read stands: at the pre- or postsynaptic neuron, or at the synapse."""
+    traces = {trace.name: trace.side for trace in structure.traces}
+    states = {state.name: state.scope for state in structure.states}
+    return {**dict.fromkeys(readable, "post"), **traces, **states, "w": "synapse", "w_max": "all", "m": "post"}
+
+
 def compiled_events(
-    structure: PathwayStructure, readable: Sequence[str], dtype: type, index: type, transmits: bool = True
+    structure: PathwayStructure, readable: Sequence[str], dtype: type, index: type, arrivals: str = NUMBERS
 ) -> dict[str, int]:
     """The address of each event's compiled function; events that change nothing have none.
 
-    `transmits`: whether `on_pre` passes spikes on to the postsynaptic neurons, too.
+    `arrivals`: what `on_pre` adds to the postsynaptic neurons: NUMBERS, INTEGERS (see `integer_arrivals`) or NOTHING.
     """
     found = [event for event in EVENTS if structure.targets(event)]
     if not found:
         return {}
-    module = _module(structure, tuple(readable), np.dtype(dtype).name, np.dtype(index).name, transmits)
+    module = _module(structure, tuple(readable), np.dtype(dtype).name, np.dtype(index).name, arrivals)
     return {event: getattr(module, event).address for event in found}
 
 
 @lru_cache(maxsize=1024)
 def _module(
-    structure: PathwayStructure, readable: tuple[str, ...], scalar: str, index: str, transmits: bool
+    structure: PathwayStructure, readable: tuple[str, ...], scalar: str, index: str, arrivals: str
 ) -> ModuleType:
-    return compile_module(events_source(structure, readable, scalar, index, transmits))
+    return compile_module(events_source(structure, readable, scalar, index, arrivals))
 
 
 def events_source(
-    structure: PathwayStructure, readable: Sequence[str], scalar: str, index: str, transmits: bool = True
+    structure: PathwayStructure, readable: Sequence[str], scalar: str, index: str, arrivals: str = NUMBERS
 ) -> str:
     """The source of a module with the compiled events of a pathway."""
-    writer = _Writer(structure, tuple(readable), scalar, index, transmits)
-    kinds = sorted({"f8", "i8", "u4", BY_KIND[scalar], BY_KIND[index]})
+    writer = _Writer(structure, tuple(readable), scalar, index, arrivals)
+    kinds = sorted({"f8", "i4", "i8", "u4", BY_KIND[scalar], BY_KIND[index]})
     head = (
         "import math\n\nimport numpy as np\n\nfrom plasticbench.simulation.compile import c_callable\n"
         f"from plasticbench.simulation.pointers import {', '.join(kinds)}\n"
     )
     return head + "".join(writer.function(event) for event in EVENTS if structure.targets(event))
+
+
+_ARRIVAL = {
+    NUMBERS: ("g[_i] += gain * v_w",),
+    INTEGERS: (
+        "if v_w != v_w:", f"{_INDENT}not_finite[0] = 1", "else:",
+        f"{_INDENT}g[_i] += np.int32(np.rint(gain * v_w))",
+    ),
+    NOTHING: (),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,14 +122,11 @@ class _Writer:
     readable: tuple[str, ...]
     scalar: str
     index: str
-    transmits: bool
+    arrivals: str
 
     @cached_property
     def sides(self) -> dict[str, str]:
-        """Where each thing that a rule may read stands: at the pre- or postsynaptic neuron, or at the synapse."""
-        traces = {trace.name: trace.side for trace in self.structure.traces}
-        states = {state.name: state.scope for state in self.structure.states}
-        return {**dict.fromkeys(self.readable, "post"), **traces, **states, "w": "synapse", "w_max": "all", "m": "post"}
+        return places_of(self.structure, self.readable)
 
     @cached_property
     def target(self) -> _Registers:
@@ -144,11 +160,12 @@ class _Writer:
         return frozenset().union(*(change.variables for change in changes.values()))
 
     def _head(self, read: frozenset[str], changes: dict[str, Event]) -> list[str]:
+        state, index = BY_KIND[self.scalar], BY_KIND[self.index]
+        receptor, gain = ("i4", "f8") if self.arrivals == INTEGERS else (state, state)
         kinds = {
-            "row_start": "i8", "target": BY_KIND[self.index], "w": "f8", "g": BY_KIND[self.scalar],
-            "gain": BY_KIND[self.scalar], "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4",
-            "source": BY_KIND[self.index], "m": "f8", "value": BY_KIND[self.scalar], "unit": "f8", "pending": "f8",
-            "state": "f8", "since": "i8", "rate": "f8", "neuron": BY_KIND[self.scalar],
+            "row_start": "i8", "target": index, "w": "f8", "g": receptor, "gain": gain, "not_finite": "i8",
+            "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4", "source": index, "m": "f8",
+            "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8", "neuron": state,
         }  # fmt: skip
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure, self.readable)):
@@ -168,7 +185,7 @@ class _Writer:
 
     def _rows(self, changes: dict[str, Event], read: frozenset[str]) -> list[str]:
         """The synapses of presynaptic neuron `_j`, each of which first passes its spike on."""
-        inner = ["_i = target[_s]", "_k = _s - row_start[0]", *self._synapse(changes, read, "post", self.transmits)]
+        inner = ["_i = target[_s]", "_k = _s - row_start[0]", *self._synapse(changes, read, "post", self.arrivals)]
         return [
             *self._loads(read, "pre"),
             "for _s in range(row_start[_j], row_start[_j + 1]):",
@@ -179,7 +196,7 @@ class _Writer:
         """The synapses of postsynaptic neuron `_i`."""
         if not changes:
             return []
-        inner = ["_j = source[_s]", "_k = synapse[_s]", *self._synapse(changes, read, "pre", transmit=False)]
+        inner = ["_j = source[_s]", "_k = synapse[_s]", *self._synapse(changes, read, "pre", NOTHING)]
         return [
             *self._loads(read, "post"),
             "for _s in range(column_start[_i], column_start[_i + 1]):",
@@ -188,7 +205,7 @@ class _Writer:
 
     def _every_row(self, changes: dict[str, Event], read: frozenset[str]) -> list[str]:
         """All synapses of the pathway; `_n` is the number of presynaptic neurons."""
-        inner = ["_i = target[_s]", "_k = _s - row_start[0]", *self._synapse(changes, read, "post", transmit=False)]
+        inner = ["_i = target[_s]", "_k = _s - row_start[0]", *self._synapse(changes, read, "post", NOTHING)]
         return [
             "for _j in range(_n):",
             *(f"{_INDENT}{line}" for line in self._loads(read, "pre")),
@@ -213,9 +230,9 @@ class _Writer:
                 lines.append(f"v_{name} = np.float64(neuron_{name}[{neuron}])")
         return lines
 
-    def _synapse(self, changes: dict[str, Event], read: frozenset[str], other: str, transmit: bool) -> list[str]:
+    def _synapse(self, changes: dict[str, Event], read: frozenset[str], other: str, arrivals: str) -> list[str]:
         """All changes at synapse `_k`, from the values before."""
-        lines = ["v_w = w[_k]", *(["g[_i] += gain * v_w"] if transmit else []), "v_w_max = w_max"]
+        lines = ["v_w = w[_k]", *_ARRIVAL[arrivals], "v_w_max = w_max"]
         lines += self._loads(read, other)
         for name in synaptic_states(self.structure):
             if name in read or name in changes:

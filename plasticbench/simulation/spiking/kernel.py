@@ -14,8 +14,9 @@ _FITS_CACHE = 1_000_000  # synapses: a network of no more stays in the second-le
 
 
 @compiled_inline
-def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events, filtering):
+def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events, integer, filtering):
     """Spikes arrive; pathways that are `learning` change, if rules are `acting`; filters count and decay if asked."""
+    in_integers = len(integer.sums) > 0
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
         arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
@@ -28,13 +29,24 @@ def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events
         g = neurons.value[a : a + row[steps.N_POST]]
         if k < 0:
             weight = layout.weight[row[steps.FIRST_WEIGHT] : row[steps.FIRST_WEIGHT] + row[steps.N_PRE]]
-            steps.arrive_static(arrivals, row_start, wiring.target, weight, g)
+            if in_integers:
+                whole = integer.weight[row[steps.FIRST_WEIGHT] : row[steps.FIRST_WEIGHT] + row[steps.N_PRE]]
+                sums = integer.sums[a : a + row[steps.N_POST]]
+                steps.arrive_static(arrivals, row_start, wiring.target, whole, sums)
+            else:
+                steps.arrive_static(arrivals, row_start, wiring.target, weight, g)
             continue
         if acting and learning[k] and events.on_pre[k] != 0:
             call_event(events.on_pre[k], t, len(arrivals), address_of(arrivals), events.frame[k])
         else:
             w = plastic.w[wiring.plastic_first[k] : wiring.plastic_first[k + 1]]
-            steps.arrive_plastic(arrivals, row_start, wiring.target, plastic.gain[k], w, g)
+            if in_integers:
+                sums = integer.sums[a : a + row[steps.N_POST]]
+                steps.arrive_plastic_as_integers(
+                    arrivals, row_start, wiring.target, integer.gain[k], w, sums, integer.not_finite
+                )
+            else:
+                steps.arrive_plastic(arrivals, row_start, wiring.target, plastic.gain[k], w, g)
         fired = steps.spikes_of(t, row[steps.POST], ring)
         if acting and learning[k] and events.on_post[k] != 0:
             call_event(events.on_post[k], t, len(fired), address_of(fired), events.frame[k])
@@ -43,7 +55,9 @@ def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events
 
 
 @compiled
-def live(first, last, ahead, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, log, events):
+def live(
+    first, last, ahead, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, log, events, integer
+):
     """Clock first..last-1, or until a blow-up or a full log; the clock then and the status.
 
     The life's steps are `ahead` of the clock.
@@ -57,23 +71,31 @@ def live(first, last, ahead, learning, seed, layout, processes, wiring, neurons,
             return t, steps.NO_ROOM
         if large:
             steps.fetch_rows(t, layout, wiring, plastic, ring)
+        if len(integer.sums) > 0:
+            steps.take_integer_arrivals(neurons.value, integer)
         if not steps.emit(t, ahead, seed, seed, layout, processes, inputs, ring):
             return t, steps.NOT_FINITE
         if large and any_learning:
             steps.fetch_columns(t, layout, wiring, ring)
-        transmit(t, True, learning, layout, wiring, neurons, plastic, ring, events, True)
+        transmit(t, True, learning, layout, wiring, neurons, plastic, ring, events, integer, True)
         status = steps.record(t, ahead, ring, log)
+        if len(integer.sums) > 0 and integer.not_finite[0] != 0:
+            status = steps.NOT_FINITE
         if status != steps.ALIVE:
             return t + 1, status
     return last, steps.ALIVE
 
 
 @compiled
-def begin_step(t, ahead, acting, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, events):
+def begin_step(
+    t, ahead, acting, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, events, integer
+):
     """A step up to where its filters count, rules `acting` or not; False when a voltage is NaN."""
+    if len(integer.sums) > 0:
+        steps.take_integer_arrivals(neurons.value, integer)
     if not steps.emit(t, ahead, seed, seed, layout, processes, inputs, ring):
         return False
-    transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events, False)
+    transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events, integer, False)
     return True
 
 
@@ -102,14 +124,15 @@ def change_weights(w, change, w_max):
 
 
 @compiled
-def finish_step(t, ahead, layout, plastic, ring, log):
+def finish_step(t, ahead, layout, plastic, ring, log, integer):
     """The rest of a step, after `begin_step`; the status."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
         if row[steps.PLASTIC] >= 0:
             arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
             steps.advance_filters(row[steps.PLASTIC], arrivals, steps.spikes_of(t, row[steps.POST], ring), plastic)
-    return steps.record(t, ahead, ring, log)
+    status = steps.record(t, ahead, ring, log)
+    return steps.NOT_FINITE if len(integer.sums) > 0 and integer.not_finite[0] != 0 else status
 
 
 @compiled

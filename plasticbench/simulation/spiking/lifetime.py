@@ -10,8 +10,16 @@ from plasticbench.networks.life import Life
 from plasticbench.networks.recordings import FinalWeights, Modulation
 from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure
 from plasticbench.simulation.spiking import kernel, steps
-from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, slots, synaptic_states
+from plasticbench.simulation.spiking.event_source import (
+    INTEGERS,
+    NUMBERS,
+    compiled_events,
+    filters_of,
+    slots,
+    synaptic_states,
+)
 from plasticbench.simulation.spiking.inputs import input_processes, input_state
+from plasticbench.simulation.spiking.integer_arrivals import integer_arrivals, no_integer_arrivals
 from plasticbench.simulation.spiking.log import make_log, recorded, with_more_room
 from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, receptor_rows, state_views
 from plasticbench.simulation.spiking.samples import WeightSamples
@@ -35,7 +43,10 @@ class Events(NamedTuple):
 
 
 class Lifetime:
-    """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters."""
+    """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters.
+
+    `in_integers`: arrivals are added as integers, see `integer_arrivals`.
+    """
 
     def __init__(
         self,
@@ -44,6 +55,7 @@ class Lifetime:
         structure: Structure,
         numbers: list[np.ndarray],
         dtype: type = np.float32,
+        in_integers: bool = False,
     ):
         self.life, self.wiring, self.structure = life, wiring, structure
         network = life.spiking_network
@@ -53,7 +65,9 @@ class Lifetime:
         self._steps = population_steps(network, self.neurons, self.ring)
         frames = [frame.ctypes.data for frame in self._steps.frames]
         self.layout = make_layout(network, receptor_rows(network), self._steps.addresses, frames, dtype)
-        self.taus_s = [_taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
+        make = integer_arrivals(network, self.layout, self.neurons.first, dtype) if in_integers else None
+        self.integer = make or no_integer_arrivals(dtype)
+        self.taus_s = [taus_s(p, row) for p, row in zip(structure.pathways, self.parameters, strict=True)]
         self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
         self.log = self._new_log()
         self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
@@ -82,7 +96,8 @@ class Lifetime:
             readable = tuple(sorted(post.neuron.reads))
             places = self._places(k, pathway, structure, readable)
             self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
-            found.append(compiled_events(structure, readable, dtype, index))
+            arrivals = INTEGERS if len(self.integer.sums) else NUMBERS
+            found.append(compiled_events(structure, readable, dtype, index, arrivals))
         self._addresses = found
         return Events(
             np.array([each.get("on_pre", 0) for each in found], np.int64),
@@ -100,10 +115,14 @@ class Lifetime:
         rates = {name: np.array([-network.dt_s / tau_s]) for name, tau_s in self.taus_s[k].items()}
         self._kept += [m, *rates.values()]
         self.modulators.append(m)
+        a = self.neurons.first[q, list(neuron.state).index(neuron.receptors[pathway.receptor])]
+        in_integers = len(self.integer.sums) > 0
+        receptor = self.integer.sums if in_integers else self.neurons.value
         arrays = {
             "row_start": wiring.row_start[wiring.row_first[number] :], "target": wiring.target,
-            "w": plastic.w[wiring.plastic_first[k] :], "g": states[neuron.receptors[pathway.receptor]],
-            "gain": plastic.gain[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
+            "w": plastic.w[wiring.plastic_first[k] :], "g": receptor[a:],
+            "gain": (self.integer.gain if in_integers else plastic.gain)[k:], "not_finite": self.integer.not_finite,
+            "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
             "source": wiring.column_source, "m": m,
             **{f"neuron {name}": states[neuron.reads[name]] for name in readable},
@@ -143,13 +162,13 @@ class Lifetime:
         ahead = self.life.ahead(self.step)
         clock, status = kernel.live(
             self.step - ahead, until - ahead, ahead, learning, self.life.seed, self.layout, self.processes, self.wiring,
-            self.neurons, self.inputs, self.plastic, self.ring, self.log, self.events,
+            self.neurons, self.inputs, self.plastic, self.ring, self.log, self.events, self.integer,
         )  # fmt: skip
         return clock + ahead, status
 
     def run(self) -> None:
         """The whole life, with all that happens between its steps."""
-        for until in self._stops():
+        for until in stops_of(self.life):
             self.pass_by()
             if self.status != steps.ALIVE:
                 return
@@ -171,13 +190,6 @@ class Lifetime:
         """(n_plastic,) bool: whose rules act now."""
         return np.array(self.life.plastic_at(self.step), np.bool_)
 
-    def _stops(self) -> list[int]:
-        life = self.life
-        deliveries = life.modulator.steps if life.modulator else ()
-        edges = [edge for excursion in life.excursions for edge in (excursion.start, excursion.stop)]
-        stops = {*life.plasticity_changes, *life.resets, *edges, *deliveries, *self.samples.steps(), life.n_steps} - {0}
-        return sorted(stops)
-
     def pass_by(self) -> None:
         """What happens before a step: life comes back or leaves, neurons begin anew, weights are recorded."""
         for excursion in self.life.excursions:
@@ -193,7 +205,9 @@ class Lifetime:
         self.samples.take(self.step, self.weights(), coming_back=False)
 
     def _living_state(self) -> list[np.ndarray]:
-        return living_state(self.neurons, self.ring, self.plastic, self.inputs, self.log)
+        return [
+            *living_state(self.neurons, self.ring, self.plastic, self.inputs, self.log), self.integer.sums
+        ]
 
     def _put_back(self) -> None:
         assert self.kept is not None
@@ -206,7 +220,7 @@ class Lifetime:
         network = self.life.spiking_network
         fresh = neuron_state(network, self.neurons.value.dtype.type)
         self.neurons.value[:], self.neurons.ready[:] = fresh.value, 0
-        self.ring.n_spikes[:] = 0
+        self.ring.n_spikes[:], self.integer.sums[:] = 0, 0
         self.plastic.value[:], self.plastic.unit[:], self.plastic.pending[:] = 0, 1.0, 0.0
         self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.clock
 
@@ -231,7 +245,7 @@ class Lifetime:
         ahead = self.life.ahead(self.step)
         return kernel.begin_step(
             self.step - ahead, ahead, acting, learning, self.life.seed, self.layout, self.processes, self.wiring,
-            self.neurons, self.inputs, self.plastic, self.ring, self.events,
+            self.neurons, self.inputs, self.plastic, self.ring, self.events, self.integer,
         )  # fmt: skip
 
     def finish(self) -> None:
@@ -239,7 +253,9 @@ class Lifetime:
         while not kernel.has_room(self.log):
             self.log = with_more_room(self.log)
         ahead = self.life.ahead(self.step)
-        self.status = kernel.finish_step(self.step - ahead, ahead, self.layout, self.plastic, self.ring, self.log)
+        self.status = kernel.finish_step(
+            self.step - ahead, ahead, self.layout, self.plastic, self.ring, self.log, self.integer
+        )
         self.step += 1
 
     def fetch_modulator(self) -> None:
@@ -296,7 +312,15 @@ class Lifetime:
         return sum(array.nbytes for part in parts for array in part)
 
 
-def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
+def stops_of(life: Life) -> list[int]:
+    """The steps, from 1 on, before which something happens beside living, and the end."""
+    deliveries = life.modulator.steps if life.modulator else ()
+    edges = [edge for excursion in life.excursions for edge in (excursion.start, excursion.stop)]
+    samples = WeightSamples(life).steps()
+    return sorted({*life.plasticity_changes, *life.resets, *edges, *deliveries, *samples, life.n_steps} - {0})
+
+
+def taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:
     """The time constants (s) of a pathway's traces and decaying states."""
     columns = {trace.name: trace.tau for trace in structure.traces}
     columns |= {state.name: state.tau for state in structure.states if state.tau is not None}

@@ -29,8 +29,7 @@ class WeightSamples:
             away = step == phase.stop and self._life.ends_away(phase)
             if away == coming_back and step in sample_steps(self._life, recording):
                 w = weights[recording.pathway]
-                picked = slice(None) if recording.n is None else _evenly(len(w), recording.n)
-                taken.append(w[picked].copy())
+                taken.append(w[recording.picked(len(w))])
 
     def recorded(self, weights: Mapping[str, np.ndarray]) -> dict[Weights, np.ndarray]:
         """Each (n_times, n_synapses), 0 where nothing was lived; `weights` are those of now."""
@@ -40,8 +39,3 @@ class WeightSamples:
             some = taken[0] if taken else weights[recording.pathway][: recording.n]
             found[recording] = np.stack([*taken, *[np.zeros_like(some)] * (n_times - len(taken))])
         return found
-
-
-def _evenly(n_all: int, n: int) -> np.ndarray:
-    """At most n evenly spaced places."""
-    return np.linspace(0, n_all - 1, min(n, n_all)).astype(np.int64)

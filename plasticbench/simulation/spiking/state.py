@@ -151,7 +151,7 @@ def initial_weights(network: SpikingNetwork, wiring: Wiring) -> np.ndarray:
 def make_ring(network: SpikingNetwork) -> Ring:
     """Empty."""
     n_slots = 1 << max((pathway.delay_steps for pathway in network.pathways), default=0).bit_length()
-    capacity = [_most_spikes(group) for group in network.groups]
+    capacity = [most_spikes(group) for group in network.groups]
     first = starts(capacity)
     index = index_type(network)
     return Ring(
@@ -160,7 +160,7 @@ def make_ring(network: SpikingNetwork) -> Ring:
     )  # fmt: skip
 
 
-def _most_spikes(group) -> int:
+def most_spikes(group) -> int:
     """Of a group in one step, a draw past the last afferent included."""
     if isinstance(group, PoissonSource):
         return max(group.size, sum(process.count for process in group.processes))

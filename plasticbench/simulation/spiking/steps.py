@@ -5,6 +5,8 @@ Event-driven where spikes are: a spike walks its row of synapses.
 
 from __future__ import annotations
 
+import numpy as np
+
 from plasticbench.simulation.compile import compiled, compiled_inline
 from plasticbench.simulation.pointers import call_step
 from plasticbench.simulation.prefetch import prefetch
@@ -13,8 +15,8 @@ from plasticbench.simulation.spiking.state import CHANGED, NEAREST, POST_SIDE
 
 PRE, POST, RECEPTOR, DELAY, PLASTIC, FIRST_WEIGHT, N_PRE, N_POST = range(8)  # columns of Layout.pathway
 ALIVE, LEFT_BAND, NOT_FINITE, NO_ROOM = 0, 1, 2, 3  # statuses
-_SMALLEST_UNIT = 1e-20  # a filter's unit is renewed before numbers stored in it overflow a float32
-_TINY = 1e-30
+SMALLEST_UNIT = 1e-20  # a filter's unit is renewed before numbers stored in it overflow a float32
+TINY = 1e-30
 
 
 @compiled
@@ -38,6 +40,31 @@ def arrive_plastic(spikes, row_start, target, gain, w, g):
 
 
 @compiled
+def arrive_plastic_as_integers(spikes, row_start, target, gain, w, sums, not_finite):
+    """As `arrive_plastic`, in integers; gain: with the receptor's scale."""
+    base = row_start[0]
+    for j in spikes:
+        first, last = row_start[j], row_start[j + 1]
+        targets, weights = target[first:last], w[first - base : last - base]
+        for k in range(len(targets)):
+            if weights[k] != weights[k]:
+                not_finite[0] = 1
+            else:
+                sums[targets[k]] += np.int32(np.rint(gain * weights[k]))
+
+
+@compiled
+def take_integer_arrivals(value, arrivals):
+    """What has arrived in integers since the neurons' last step is added to their receptors."""
+    for r in range(len(arrivals.first)):
+        a, b = arrivals.first[r], arrivals.first[r] + arrivals.size[r]
+        g, sums = value[a:b], arrivals.sums[a:b]
+        for i in range(len(g)):
+            g[i] += g.dtype.type(sums[i]) * arrivals.unit[r]
+            sums[i] = 0
+
+
+@compiled
 def advance_filter(spikes, stored, pending, kind, unit, decay, x):
     """Filter x counts these spikes (or takes what events have added to it), then decays."""
     if kind[x] == NEAREST:
@@ -51,10 +78,10 @@ def advance_filter(spikes, stored, pending, kind, unit, decay, x):
         for j in spikes:
             stored[j] += 1.0 / unit[x]
     unit[x] *= decay[x]
-    if unit[x] < _SMALLEST_UNIT:
+    if unit[x] < SMALLEST_UNIT:
         for i in range(len(stored)):
             value = stored[i] * unit[x]
-            stored[i] = value if abs(value) > _TINY else 0.0
+            stored[i] = value if abs(value) > TINY else 0.0
         unit[x] = 1.0
 
 

@@ -52,7 +52,7 @@ def draw_wiring(network: SpikingNetwork, seed: int) -> Wiring:
     index = np.uint16 if max(group.size for group in network.groups) <= 2**16 else np.uint32
     starts, targets, first = [], [], 0
     for pathway in network.pathways:
-        row_start, target = _draw_pathway(network, pathway, seed, index)
+        row_start, target = draw_pathway(network, pathway, seed, index)
         starts.append(row_start + first)
         targets.append(target)
         first += len(target)
@@ -89,9 +89,17 @@ def _first(parts: list[np.ndarray]) -> np.ndarray:
     return np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)[:-1]
 
 
-def _draw_pathway(network: SpikingNetwork, pathway: SpikingPathway, seed: int, index: type):
+def wiring_stream(pathway: SpikingPathway) -> str:
+    """The name of the stream that a pathway is drawn from."""
+    return f"wiring/{pathway.name}"
+
+
+def draw_pathway(
+    network: SpikingNetwork, pathway: SpikingPathway, seed: int, index: type
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n_pre + 1,) where each row begins, and (n_synapses,) the targets, of one pathway of a seed."""
     n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
-    name = f"wiring/{pathway.name}"
+    name = wiring_stream(pathway)
     if isinstance(pathway.connections, ReceptiveFields):
         side = pathway.connections.side
         centre = Stream(seed, name).integers(side, (n_post, 2))
