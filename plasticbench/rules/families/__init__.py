@@ -22,7 +22,15 @@ from plasticbench.rules.families.with_arrays import WithArrays
 _FAMILIES: dict[str, type[TemplateFamily]] = {
     family.name: family
     for family in (
-        Polynomial, HebbianDecay, Doublet, Pair, MinimalTriplet, Triplet, MLP, Codependent, CodependentNeural
+        Polynomial,
+        HebbianDecay,
+        Doublet,
+        Pair,
+        MinimalTriplet,
+        Triplet,
+        MLP,
+        Codependent,
+        CodependentNeural,
     )
 }
 

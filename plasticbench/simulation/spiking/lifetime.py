@@ -205,9 +205,7 @@ class Lifetime:
         self.samples.take(self.step, self.weights(), coming_back=False)
 
     def _living_state(self) -> list[np.ndarray]:
-        return [
-            *living_state(self.neurons, self.ring, self.plastic, self.inputs, self.log), self.integer.sums
-        ]
+        return [*living_state(self.neurons, self.ring, self.plastic, self.inputs, self.log), self.integer.sums]
 
     def _put_back(self) -> None:
         assert self.kept is not None

@@ -81,7 +81,7 @@ def draw_wiring(network: SpikingNetwork, seed: int) -> Wiring:
 def synapses_of(network: SpikingNetwork, name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(presynaptic, postsynaptic) neuron of each synapse of one pathway, in order, without drawing the others."""
     pathway = next(p for p in network.pathways if p.name == name)
-    row_start, target = _draw_pathway(network, pathway, seed, np.uint32)
+    row_start, target = draw_pathway(network, pathway, seed, np.uint32)
     return np.repeat(np.arange(len(row_start) - 1), np.diff(row_start)), target.astype(np.int64)
 
 
