@@ -56,6 +56,11 @@ def test_the_package_and_its_version_load_neither_numpy_nor_gymnasium():
         assert not loaded_after(code) & {*HEAVY, "numpy", "gymnasium", "jsonschema", "safetensors"}
 
 
+def test_a_task_s_ranking_is_shown_without_a_simulator():
+    code = "from plasticbench.command_line.cli import main\nassert main(['board', '--task', 'OjaMini-v0']) == 0"
+    assert not loaded_after(code) & set(HEAVY)
+
+
 def test_tasks_load_no_simulator_and_no_reader_of_rule_files():
     code = "import plasticbench\n[plasticbench.task(i).spec_hash for i in plasticbench.task_ids()[:3]]"
     loaded = loaded_after(code)
