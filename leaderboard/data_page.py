@@ -19,7 +19,6 @@ from .standings import Standing, TaskStandings
 from .templates import render, score_text
 from .tracks import SCORE_FLOOR
 
-
 _HIGHEST = 1.5  # a score beyond it is drawn at the edge
 
 
