@@ -69,7 +69,8 @@ def test_the_mean_drive_does_not_depend_on_how_many_afferents_share_it(weight):
     for pathway in network.pathways[:2]:
         assert 5000 * pathway.connections.probability * pathway.weight == pytest.approx(250 * 0.075)
         assert pathway.weight == weight
-    assert ALL.draw([3])[0].conditions == {"input_rate_hz": 10.0, "input_weight": 1.5}
+    assert ALL.draw([3])[0].conditions == {"input_rate_hz": 10.0, "input_weight": 3.0}
+    assert ALL_MINI.draw([3])[0].conditions == {"input_rate_hz": 10.0, "input_weight": 1.5}
 
 
 def test_the_published_network_is_declared():
