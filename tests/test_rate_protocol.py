@@ -1,12 +1,10 @@
-"""The protocol of a rate network's life: rewards that meet eligibilities, and what is refused instead of ignored."""
-
-import dataclasses
+"""The protocol of a rate network's life: rewards that meet eligibilities, and what is refused."""
 
 import numpy as np
 import pytest
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.life import Life, Modulator, Phase, Presentations
+from plasticbench.networks.life import Life, Modulator, Presentations
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import FinalWeights
 from plasticbench.rules import PathwayRule, Rule, group_rules
@@ -60,18 +58,6 @@ def test_a_reward_moves_the_weight_of_an_earlier_cue_by_its_faded_eligibility(ru
             w += eligibility * (worth[cue] - w)
             eligibility *= np.exp(-1 / TAU_S)
         np.testing.assert_allclose(weights, w, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"resets": (6,)}, r"life\.resets: a rate network"),
-        ({"phases": (Phase("test", 6, 12, plastic=()),)}, r"life\.phases\.test\.plastic: rules of rate networks"),
-    ],
-)
-def test_what_rate_networks_do_not_do_is_refused(change, words):
-    with pytest.raises(PlasticbenchError, match=words):
-        dataclasses.replace(a_life(0), **change)
 
 
 @pytest.mark.parametrize("run", [run_cpu, run_torch])

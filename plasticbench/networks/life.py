@@ -116,8 +116,9 @@ class Life:
     """One lifetime, before any rule. Checked when it is made: PlasticbenchError names the field.
 
     Plasticity is on where no phase says otherwise. `targets` are arrays that the loss reads. At each of `resets`
-    neurons, traces and synaptic states begin anew, before the step; weights stay. Rate networks have no resets, and
-    no phase that switches plasticity off.
+    neurons, traces and states begin anew, before the step; weights stay. (A rate network's outputs are those of the
+    step's presentations alone, so its neurons have nothing to forget.) Where a pathway is not plastic its rule's events
+    do not happen: weights stay, and states only decay; traces go on.
     """
 
     network: SpikingNetwork | RateNetwork
@@ -247,13 +248,6 @@ class Life:
         for name in network.pathways:
             if name not in self.w_init or self.w_init[name].shape != network.shape(name):
                 raise PlasticbenchError(f"life.w_init.{name}: needed, of shape {network.shape(name)}")
-        if self.resets:
-            raise PlasticbenchError("life.resets: a rate network does not begin anew within a life; leave them out")
-        for phase in self.phases:
-            if phase.plastic is not None:
-                raise PlasticbenchError(
-                    f"life.phases.{phase.name}.plastic: rules of rate networks act in every step; leave it out"
-                )
 
     def _check_modulator(self) -> None:
         if self.modulator is None or not isinstance(self.network, SpikingNetwork):

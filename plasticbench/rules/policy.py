@@ -3,8 +3,9 @@
 Rate: Δw of `on_step` at every synapse. Spiking: a step's events at every synapse in the engine's order,
 `on_pre` where a presynaptic spike arrives, `on_post` where the neuron spikes, each followed by the clip to
 [0, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and states
-stand in the observation under their names: who makes it keeps them; what an event changes of them is seen by the
-events that follow it in the step, and then forgotten.
+stand in the observation under their names: who makes it keeps them. What a spiking event changes of them is seen by
+the events that follow it in the step, and then forgotten; beside `on_step`, `on_modulator` reads the same values as it,
+and both changes are added.
 """
 
 from __future__ import annotations
@@ -83,12 +84,13 @@ def _changes(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> dict[str
     for event, happens in _WHERE.items():
         found = {name: change.evaluate(now, parameters) for name, change in structure.targets(event).items()}
         for name, change in found.items():
-            if happens is None:
-                total[name] = change.broadcast_to(shape).clone()
-                now[name] = now[name] + change if name in now else change
+            if happens is None or "on_step" in structure.events:
+                if happens is not None:
+                    change = torch.where(variables[happens] > 0, change, torch.zeros_like(change))
+                total[name] = total[name] + change
                 continue
             changed = now[name] + change
-            if name == "w" and "on_step" not in structure.events and "w_max" in variables:
+            if name == "w" and "w_max" in variables:
                 changed = torch.minimum(changed.clamp(min=0.0), variables["w_max"])
             now[name] = torch.where(variables[happens] > 0, changed, now[name])
             total[name] = now[name] - variables[name]

@@ -83,7 +83,8 @@ class RateLifetimes:
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
         """See `Lifetimes`. An action broadcasts against its pathway's observation, or against its weights."""
         stepper, step, was_over = self._stepper, self._stepper.step, self.over
-        deltas = {name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()}
+        changes = {name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()}
+        deltas = {name: change for name, change in changes.items() if stepper.acts(name)}
         self._remember()
         stepper.advance(deltas)
         part = self._part_of_loss(step)
@@ -99,7 +100,7 @@ class RateLifetimes:
         """Traces and states of the rule that the lifetimes were given move on, as on the engines."""
         seen = self._stepper.observe()
         for (name, structure), values in zip(self._structures.items(), self._brought.parameters, strict=True):
-            for event in ("on_step", "on_modulator") if self._stepper.delivers else ("on_step",):
+            for event in self._stepper.events(name):
                 for target, change in structure.targets(event).items():
                     if target != "w":
                         self._stepper.memory[name].change(target, change.evaluate_mean(seen[name], values, -3))

@@ -130,6 +130,14 @@ def _modulator(task: Task) -> Iterator[str]:
         yield "declares_lives: False leaves the modulator out of spec_hash; set it to True"
 
 
+def _protocol(task: Task) -> Iterator[str]:
+    life = task.draw(_SEEDS[:1])[0]
+    rests = any(phase.plastic is not None for phase in life.phases)
+    for name, has_it in (("resets", bool(life.resets)), ("phases without plasticity", rests)):
+        if has_it and not task.declares_lives:
+            yield f"declares_lives: False leaves the {name} out of spec_hash; set it to True"
+
+
 def _specification(task: Task) -> Iterator[str]:
     if task.spec_hash != dataclasses.replace(task).spec_hash:
         yield "spec_hash: another for an equal task"
@@ -148,7 +156,7 @@ def _specification(task: Task) -> Iterator[str]:
 
 _TOLD = frozenset({"null_loss", "reference_loss", "blind_loss", "learning_rate"})  # they decide no lifetime's loss
 _CHECKS: tuple[Callable[[Task], Iterator[str]], ...] = (
-    _metadata, _seeds, _batches, _engines, _stepping, _metrics, _conditions, _modulator, _specification,
+    _metadata, _seeds, _batches, _engines, _stepping, _metrics, _conditions, _modulator, _protocol, _specification,
 )  # fmt: skip
 
 

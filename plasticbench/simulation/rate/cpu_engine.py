@@ -50,7 +50,10 @@ def run_cpu(
         "lived": np.empty(n_lives, dtype=np.int64),
         "blown_up": np.zeros(n_lives, dtype=np.bool_),
     }
-    given = (*_given(side_by_side, lateral), *_slow(network, rules), *_rules(network, rules), *_modulation(lives))
+    given = (
+        *_given(side_by_side, lateral), *_slow(network, rules), *_rules(network, rules), *_protocol(side_by_side),
+        *_modulation(lives),
+    )  # fmt: skip
 
     def run(first: int, last: int) -> None:
         kernel.live(
@@ -146,6 +149,13 @@ def _rules(network: RateNetwork, rules: RuleBatch) -> tuple:
             decay = np.exp(-network.dt_s / tau_s)
             rates[:, k, q] = 1.0 - decay if is_trace else decay
     return parameters, functions, item_first, rates
+
+
+def _protocol(lives: RateLives) -> tuple[np.ndarray, np.ndarray]:
+    """Which of two pathways' rules act at each step, and each life's resets."""
+    acting = np.zeros((lives.n_steps, 2), np.bool_)
+    acting[:, : lives.acting.shape[1]] = lives.acting
+    return acting, lives.anew
 
 
 def _modulation(lives: Sequence[Life]) -> tuple:

@@ -91,15 +91,17 @@ def add_within(w, dw, limit):
 
 
 @numba.njit(inline="always")
-def learn(t, delivered, n_items, functions, frames, new, w, u, dw, du, before, limit):
-    """Both pathways change, wholly or not at all; whether the weights stay within the limit."""
+def learn(t, acting, delivered, n_items, functions, frames, new, w, u, dw, du, before, limit):
+    """The pathways whose rules are `acting` change, wholly or not at all; whether the weights stay within the limit."""
     for i in range(w.shape[0]):
         clear(dw[i])
         clear(du[i])
     for k in range(2):
         clear(new[k])
         for event in range(3):
-            if functions[k, event] != 0 and (event != ON_MODULATOR or delivered):
+            if functions[k, event] == 0:
+                continue
+            if event == SETTLE or (acting[k] and (event != ON_MODULATOR or delivered)):
                 call_event(functions[k, event], t, n_items, k, address_of(frames[k]))
     lateral = u.shape[1] > 0
     if lateral:
@@ -115,14 +117,15 @@ def learn(t, delivered, n_items, functions, frames, new, w, u, dw, du, before, l
 @compiled_plainly
 def live(
     first, last, n_steps, limit, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
-    functions, item_first, rates, delivery, signals, modulator, w_end, u_end, readout, modulation, sampled_at,
-    w_sampled, u_sampled, lived, blown_up,
+    functions, item_first, rates, acting, anew, delivery, signals, modulator, w_end, u_end, readout, modulation,
+    sampled_at, w_sampled, u_sampled, lived, blown_up,
 ):  # fmt: skip
     """Lifetimes first..last-1 of (n_rules x n_seeds), whose index is rule * n_seeds + seed.
 
     x: (n_seeds, n_inputs, n_items) of a batch, (n_seeds, n_items, n_inputs) of a stream, whose `order`
     (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; item_first
-    (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); delivery (n_steps,):
+    (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); acting
+    (n_steps, 2) and anew (n_seeds, n_steps): as of `RateLives`; delivery (n_steps,):
     which one, or -1; modulator: the address of its value. Slow arrays have a leading axis of rules or of 1.
     """
     n_seeds, n_outputs, n_inputs = w_init.shape
@@ -163,6 +166,9 @@ def live(
         slow = rule % w1.shape[0]
         lived[life] = n_steps
         for t in range(n_steps):
+            if anew[seed, t]:
+                clear(value[0])
+                clear(value[1])
             if sampled_at[t] >= 0:
                 copy_into(w_sampled[life, sampled_at[t]], w)
                 copy_into(u_sampled[life, sampled_at[t]], u)
@@ -183,7 +189,7 @@ def live(
                 mod_frame[0], mod_frame[1], mod_frame[2] = address_of(mod_signal), address_of(y), address_of(m)
                 mod_frame[3] = address_of(modulation[life, delivery[t]])
                 call_event(modulator, t, n_outputs, n_items, address_of(mod_frame))
-            sound = learn(t, delivery[t] >= 0, n_items, functions, frames, new, w, u, dw, du, before, limit)
+            sound = learn(t, acting[t], delivery[t] >= 0, n_items, functions, frames, new, w, u, dw, du, before, limit)
             clear(m)
             if not sound:
                 lived[life] = t

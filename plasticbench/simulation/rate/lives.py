@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class RateLives:
         if len({_protocol(life) for life in lives}) > 1:
             raise PlasticbenchError(
                 "lives: rate networks of one call must have the same phases, recordings and modulator; "
-                "its signals may differ"
+                "its signals and their resets may differ"
             )
         orders = [s.order for s in shown]  # type: ignore[union-attr]
         return cls(
@@ -67,6 +68,23 @@ class RateLives:
     def n_presented(self) -> int:
         """Presentations in one step."""
         return self.inputs.shape[1] if self.order is None else 1
+
+    @cached_property
+    def acting(self) -> np.ndarray:
+        """Whether each pathway's rule acts at each step, (n_steps, n_pathways) bool."""
+        first = self.lives[0]
+        found = np.empty((self.n_steps, len(first.plastic_names)), np.bool_)
+        for edge in first.plasticity_changes:
+            found[edge:] = first.plastic_at(edge)
+        return found
+
+    @cached_property
+    def anew(self) -> np.ndarray:
+        """Whether traces and states begin anew before each step, (n_seeds, n_steps) bool."""
+        found = np.zeros((self.n_seeds, self.n_steps), np.bool_)
+        for seed, life in enumerate(self.lives):
+            found[seed, list(life.resets)] = True
+        return found
 
 
 def _protocol(life: Life) -> tuple:

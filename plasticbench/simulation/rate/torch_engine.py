@@ -68,6 +68,16 @@ class RateStepper:
         modulator = self.lives.lives[0].modulator
         return modulator is not None and self.step in modulator.steps
 
+    def acts(self, pathway: str) -> bool:
+        """Whether this pathway's rule acts at this step."""
+        return bool(self.lives.acting[self.step, self.network.pathways.index(pathway)])
+
+    def events(self, pathway: str) -> tuple[str, ...]:
+        """What happens at this pathway's synapses at this step."""
+        if not self.acts(pathway):
+            return ()
+        return ("on_step", "on_modulator") if self.delivers else ("on_step",)
+
     def observe(self) -> dict[str, dict[str, Tensor]]:
         """What each pathway's synapses see at this step: variable -> tensor."""
         x, y = self._x.unsqueeze(-2), self._y.unsqueeze(-1)  # (1, S, P, 1, I), (R, S, P, O, 1)
@@ -140,6 +150,10 @@ class RateStepper:
 
     def _present(self) -> None:
         """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
+        again = self.lives.anew[:, self.step]
+        if again.any():
+            for memory in self.memory.values():
+                memory.forget(torch.from_numpy(again).to(self.alive.device))
         self._sample()
         if self._order is None:
             x = self._inputs
@@ -220,7 +234,7 @@ def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
         seen = stepper.observe()
         deltas: dict[str, Tensor] = {}
         for (name, structure), values in zip(structures.items(), parameters, strict=True):
-            for event in ("on_step", "on_modulator") if stepper.delivers else ("on_step",):
+            for event in stepper.events(name):
                 for target, change in structure.targets(event).items():
                     mean = change.evaluate_mean(seen[name], values, -3)
                     if target == "w":

@@ -34,6 +34,11 @@ class SynapticMemory:
         """What the rule reads of it."""
         return self.values
 
+    def forget(self, again: Tensor) -> None:
+        """Traces and states begin anew in the lives `again` (n_seeds,)."""
+        keep = ~again[None, :, None, None, None]
+        self.values = {name: torch.where(keep, x, torch.zeros_like(x)) for name, x in self.values.items()}
+
     def change(self, name: str, change: Tensor) -> None:
         """Take an event's change of a state, (n_rules, n_seeds, n_post or 1, n_pre or 1), for the end of the step."""
         taken = self._changed.get(name)
