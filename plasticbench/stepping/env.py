@@ -15,6 +15,7 @@ from plasticbench.drawing.lives import LifeHistory, figure_to_array
 from plasticbench.errors import PlasticbenchError
 from plasticbench.rules import load_rule
 from plasticbench.simulation.random import check_seed
+from plasticbench.stepping.actions import checked_action, without_gradient
 from plasticbench.stepping.lifetimes import lifetimes
 from plasticbench.tasks.registry import task as find_task
 from plasticbench.tasks.task import Task
@@ -28,9 +29,14 @@ class PlasticityEnv(gymnasium.Env):
     """One lifetime of a task's network; the action is Δw of every plastic pathway.
 
     Observation: `observation[pathway][variable]`, float64 arrays that broadcast against the pathway's weights;
-    the action is `{pathway: Δw}`. Return = -loss. See the task's description for the variables.
+    the action is `{pathway: Δw}`. See the task's description for the variables.
 
-    Raises PlasticbenchError for an unknown task, option, condition or an action of the wrong shape.
+    Return = -loss. A reward is minus what the step adds to the loss of a lifetime that would end there: cut off
+    before its end, as by Gymnasium's TimeLimit, it loses as much as one that blew up. So no rule gains by a life cut
+    short, and at every step the return is -`info["loss"]`. (The first reward takes nearly all of it, later ones give
+    it back: a potential, Ng, Harada & Russell, ICML 1999, which changes no comparison of rules.)
+
+    Raises PlasticbenchError for an unknown task, option, condition, or what is no action or of the wrong shape.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012  (Gymnasium's own declaration)
@@ -60,49 +66,42 @@ class PlasticityEnv(gymnasium.Env):
         drawn = int(self.np_random.integers(2**40, 2**62)) if seed is None else check_seed(seed)
         fixed = options.get("conditions")
         self._life = lifetimes(self.task, [drawn], None if fixed is None else [fixed], options.get("rule"))
-        self._n_lived, self._charged = 0, 0.0
+        self._n_lived, self._loss, self._return = 0, 0.0, 0.0
+        self._conditions = copy.deepcopy(dict(self._life.first.conditions))
         self._history = LifeHistory(self._life) if self.render_mode else None
-        return self._observation(), {
-            "seed": drawn,
-            "conditions": copy.deepcopy(dict(self._life.first.conditions)),
-        }
+        return self._observation(), {"seed": drawn, "conditions": self._conditions}
 
     def step(
         self, action: Mapping[str, Any]
     ) -> tuple[dict[str, dict[str, np.ndarray]], float, bool, bool, dict[str, Any]]:
-        """Apply Δw and live one step. Reward is minus this step's part of the loss."""
+        """Apply Δw and live one step.
+
+        `info`: `loss`, `score`, `status`, `conditions`, `metrics`. Before the end the status is "unfinished", and loss
+        and score are those of a lifetime cut off here.
+        """
         if self._life is None:
             raise PlasticbenchError("step: the environment has no lifetime yet; call reset first")
         if self._life.finished:
             raise PlasticbenchError("step: this lifetime is over; call reset for another")
-        delta = {
-            name: torch.as_tensor(np.asarray(values, dtype=np.float64)).unsqueeze(0) for name, values in action.items()
-        }
-        part = float(self._life.advance(delta)[0])
-        self._n_lived, self._charged = self._n_lived + 1, self._charged + part
+        given = without_gradient(checked_action(action, self._life.shapes, self.task.id))
+        self._loss += float(self._life.advance({name: delta.unsqueeze(0) for name, delta in given.items()})[0])
+        self._n_lived += 1
         over = bool(self._life.over[0])
-        info = final_info(self.task, self._life, 0) if over else {}
-        if not over and self._n_lived == self._time_limit:
-            info = self._cut_off()
-            part += info["loss"] - self._charged
+        info = final_info(self.task, self._life, 0) if over else self._unfinished_info()
+        reward = -info["loss"] - self._return
+        self._return += reward
         if self._history is not None:
             self._history.record()
             if self.render_mode == "human" and (over or self._history.is_frame_due()):
                 self.render()
-        return self._observation(), -part, over, False, info
+        return self._observation(), reward, over, False, info
 
-    @property
-    def _time_limit(self) -> int | None:
-        """Steps after which a wrapper will end the lifetime, as `gymnasium.make(id, max_episode_steps=...)` asks."""
-        return self.spec.max_episode_steps if self.spec is not None else None
-
-    def _cut_off(self) -> dict[str, Any]:
-        """What a lifetime that does not reach its end reports: it is charged as one that blew up here."""
-        life = self._life
-        loss = self.task.blow_up_loss(self._n_lived / life.n_steps)
+    def _unfinished_info(self) -> dict[str, Any]:
+        """What a lifetime that does not reach its end reports."""
+        loss = self._loss + self.task.blow_up_loss(self._n_lived / self._life.n_steps)
         return {
-            "loss": loss, "score": self.task.score(loss), "status": "cut off",
-            "conditions": copy.deepcopy(dict(life.first.conditions)), "metrics": {},
+            "loss": loss, "score": self.task.score(loss), "status": "unfinished",
+            "conditions": self._conditions, "metrics": {},
         }  # fmt: skip
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
@@ -135,11 +134,11 @@ def one_of(name: str, value: torch.Tensor) -> torch.Tensor:
     return value[0].squeeze(0) if name == "w" and value.dim() == 4 else value[0]
 
 
-def check_options(options: dict[str, Any] | None) -> dict[str, Any]:
-    """The options of `reset`; PlasticbenchError for one that does not exist."""
+def check_options(options: dict[str, Any] | None, *more: str) -> dict[str, Any]:
+    """The options of `reset`, and `more`; PlasticbenchError for one that does not exist."""
     for name in options or {}:
-        if name not in _OPTIONS:
-            raise PlasticbenchError(f"options.{name}: no such option; reset takes {', '.join(_OPTIONS)}")
+        if name not in (*_OPTIONS, *more):
+            raise PlasticbenchError(f"options.{name}: no such option; reset takes {', '.join((*_OPTIONS, *more))}")
     options = dict(options or {})
     if isinstance(options.get("rule"), str):
         options["rule"] = load_rule(options["rule"])

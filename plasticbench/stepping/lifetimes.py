@@ -33,6 +33,11 @@ class Lifetimes(Protocol):
     def first(self) -> Life: ...
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Pathway -> shape of one lifetime's weights."""
+        ...
+
+    @property
     def weights(self) -> dict[str, Tensor]:
         """Pathway -> weights."""
         ...
@@ -51,6 +56,10 @@ class Lifetimes(Protocol):
 
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
         """Apply Δw and move on a step; this step's part of each lifetime's loss, (n_lifetimes,)."""
+        ...
+
+    def abandon(self, lifetime: int) -> None:
+        """End one where it is; it is not advanced any more."""
         ...
 
     def recordings(self) -> list[tuple[Recordings, list[Life]]]:

@@ -16,6 +16,7 @@ from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.rate.lives import RateLives
 from plasticbench.simulation.rate.torch_engine import RateStepper
+from plasticbench.stepping.actions import checked_action
 
 if TYPE_CHECKING:
     from plasticbench.tasks.task import Task
@@ -46,6 +47,10 @@ class RateLifetimes:
     @property
     def n_steps(self) -> int:
         return self._side_by_side.n_steps
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: self._stepper.network.shape(name) for name in self._stepper.network.pathways}
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -83,7 +88,8 @@ class RateLifetimes:
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
         """See `Lifetimes`. An action broadcasts against its pathway's observation, or against its weights."""
         stepper, step, was_over = self._stepper, self._stepper.step, self.over
-        changes = {name: self._mean_change(name, delta).unsqueeze(0) for name, delta in action.items()}
+        given = checked_action(action, self.shapes, self.task.id)
+        changes = {name: self._mean_change(name, delta).unsqueeze(0) for name, delta in given.items()}
         deltas = {name: change for name, change in changes.items() if stepper.acts(name)}
         self._remember()
         stepper.advance(deltas)
@@ -110,6 +116,9 @@ class RateLifetimes:
         parts = self.task.step_losses(self._stepper.recordings(), self.lives)
         return torch.zeros_like(self._charged) if parts is None else parts[0, :, step].to(self._charged)
 
+    def abandon(self, lifetime: int) -> None:
+        self._stepper.alive[0, lifetime] = False
+
     def recordings(self) -> list[tuple[Recordings, list[Life]]]:
         return [(self._stepper.recordings(), list(self.lives))]
 
@@ -121,13 +130,10 @@ class RateLifetimes:
         kept["loss"] = np.float64(self.outcome().losses[0, 0].detach().cpu())
         return kept
 
-    def _mean_change(self, pathway: str, delta: Any) -> Tensor:
+    def _mean_change(self, pathway: str, delta: Tensor) -> Tensor:
         """An action averaged over its axis of presentations, if it has one: (n_lifetimes, n_post, n_pre)."""
-        if pathway not in self._stepper.weights:
-            offered = ", ".join(self._stepper.weights)
-            raise PlasticbenchError(f"action.{pathway}: no such plastic pathway; {self.task.id} has {offered}")
         w = self._stepper.weights[pathway][0]
-        delta = torch.as_tensor(delta).to(w)
+        delta = delta.to(w)
         if delta.dim() == 4:
             delta = delta.mean(1)
         try:

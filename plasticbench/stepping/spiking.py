@@ -6,7 +6,7 @@ Rules are evaluated in float64 there and here, so a stepped lifetime and a fused
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measured, joined
 from plasticbench.simulation.spiking.cpu_engine import recordings_of
 from plasticbench.simulation.spiking.wiring import draw_wiring
+from plasticbench.stepping.actions import checked_action
 from plasticbench.stepping.spiking_life import SteppedLife
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class SpikingLifetimes:
         return all(each.over for each in self._each)
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: (self._each[0].capacity[name],) for name in self.first.plastic_names}
+
+    @property
     def weights(self) -> dict[str, Tensor]:
         """Pathway -> (n_lifetimes, n_synapses), padded with zeros."""
         names = self.first.plastic_names
@@ -90,7 +95,8 @@ class SpikingLifetimes:
         return torch.from_numpy(joined_rows).to(self._device, self._dtype)
 
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
-        changes = {name: self._change(name, delta) for name, delta in action.items()}
+        given = checked_action(action, self.shapes, self.task.id)
+        changes = {name: self._change(name, delta) for name, delta in given.items()}
         part = np.zeros(len(self._each))
         for s, each in enumerate(self._each):
             if each.over:
@@ -110,24 +116,23 @@ class SpikingLifetimes:
         if len(self._spikes) > 2 * _KEPT_SPIKES:
             self._spikes = self._spikes[-_KEPT_SPIKES:]
 
-    def _change(self, name: str, delta: Any) -> np.ndarray:
-        if name not in self.first.plastic_names:
-            offered = ", ".join(self.first.plastic_names)
-            raise PlasticbenchError(f"action.{name}: no such plastic pathway; {self.task.id} has {offered}")
+    def _change(self, name: str, given: Tensor) -> np.ndarray:
         shape = (len(self._each), self._each[0].capacity[name])
-        given = torch.as_tensor(delta)
-        if given.requires_grad:
+        if given.requires_grad and torch.is_grad_enabled():
             raise PlasticbenchError(
                 f"action.{name}: carries a gradient, which stepped spiking lifetimes do not pass on; step under "
                 "torch.no_grad(), or take losses of a rule, whose gradient the torch engine gives"
             )
-        values = given.cpu().numpy()
+        values = given.detach().cpu().numpy()
         try:
             return np.broadcast_to(values, shape)
         except ValueError:
             raise PlasticbenchError(
                 f"action.{name}: shape {tuple(values.shape[1:])} does not broadcast against {shape[1:]}"
             ) from None
+
+    def abandon(self, lifetime: int) -> None:
+        self._each[lifetime].over = True
 
     def recordings(self) -> list[tuple[Recordings, list[Life]]]:
         return [(recordings_of(each), [each.life]) for each in self._each]
