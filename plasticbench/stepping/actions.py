@@ -34,7 +34,7 @@ def without_gradient(action: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 f"action.{name}: a tensor of shape {tuple(value.shape)} that carries a gradient, which this env "
                 "does not pass on; give it detach()ed, or take the vector environment of a rate task, which does"
             )
-    return {name: value.detach() for name, value in action.items()}
+    return {name: value.detach() if value.requires_grad else value for name, value in action.items()}
 
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Tensor:
@@ -47,7 +47,7 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Tensor:
         except (TypeError, ValueError, RuntimeError):  # ragged; a list of tensors that carry gradients
             array = np.asarray(None)
         if array.dtype.kind in "biuf":
-            return torch.from_numpy(np.require(array, np.float64, ["W"]))
+            return torch.from_numpy(array.astype(np.float64, copy=not array.flags.writeable))
     raise PlasticbenchError(f"action.{name}: {_described(value)}; give real numbers that broadcast against {shape}")
 
 

@@ -69,7 +69,8 @@ class PlasticityVectorEnv(VectorEnv):
         life = lifetimes(self.task, seeds, given.get("conditions"), self._rule, self.device, self.dtype)
         if self._cohorts is None or len(places) == self.num_envs:
             self._cohorts = Cohorts(life)
-            self._n_lived, self._n_steps, self._reported = np.zeros((3, self.num_envs), np.int64)
+            self._n_lived, self._n_steps = np.zeros((2, self.num_envs), np.int64)
+            self._reported = np.zeros(self.num_envs, np.bool_)
             self._loss, self._return = torch.zeros((2, self.num_envs), dtype=torch.float64, device=self.device)
         else:
             self._cohorts.begin(places, life)
@@ -95,24 +96,24 @@ class PlasticityVectorEnv(VectorEnv):
         if self._cohorts.finished:
             raise PlasticbenchError("step: these lifetimes are over; call reset for others")
         given = checked_action(actions, self._shapes, self.task.id)
-        was_over = self._cohorts.over.cpu().numpy()
         part = self._cohorts.advance({name: delta.to(self.device) for name, delta in given.items()})
         over = self._cohorts.over.clone()
-        self._n_lived += ~was_over
+        self._n_lived += ~self._reported
+        ended = np.flatnonzero(over.cpu().numpy() & ~self._reported)
+        self._reported[ended] = True
         infos: dict[str, Any] = {}
-        ended = [i for i in range(self.num_envs) if bool(over[i]) and not self._reported[i]]
-        if ended:
+        if len(ended):
             self._tell(infos, "final_info", {i: final_info(self.task, *self._cohorts.at(i)) for i in ended})
-            self._reported[ended] = True
         reward = self._reward(part, over)
         return self._cohorts.observe(), signal(reward), signal(over), signal(torch.zeros_like(over)), infos
 
     def _reward(self, part: Tensor, over: Tensor) -> Tensor:
         """Minus what this step adds to the loss of lifetimes that would end here; it carries the gradient of `part`."""
-        shares, index = np.unique(self._n_lived / self._n_steps, return_inverse=True)
-        cut_off = torch.tensor([self.task.blow_up_loss(float(share)) for share in shares], dtype=torch.float64)
+        shares = self._n_lived / self._n_steps
+        cut_off = {share: self.task.blow_up_loss(share) for share in set(shares.tolist())}
+        pending = torch.tensor([cut_off[share] for share in shares.tolist()], dtype=torch.float64, device=part.device)
         self._loss = self._loss + part.detach()
-        owed = self._loss + torch.where(over, 0.0, cut_off[torch.from_numpy(index)].to(part.device))
+        owed = self._loss + torch.where(over, 0.0, pending)
         reward = -part - (owed + self._return - part.detach())
         self._return = self._return + reward.detach()
         return reward

@@ -54,6 +54,7 @@ class RateStepper:
         self.readout: list[Tensor] = []  # per step (n_rules, n_seeds), of networks that have one
         self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
         self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
+        self._resets = {step for life in lives.lives for step in life.resets}
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()
 
@@ -150,10 +151,10 @@ class RateStepper:
 
     def _present(self) -> None:
         """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
-        again = self.lives.anew[:, self.step]
-        if again.any():
+        if self.step in self._resets:
+            again = torch.from_numpy(self.lives.anew[:, self.step]).to(self.alive.device)
             for memory in self.memory.values():
-                memory.forget(torch.from_numpy(again).to(self.alive.device))
+                memory.forget(again)
         self._sample()
         if self._order is None:
             x = self._inputs
