@@ -110,6 +110,14 @@ class _Candidates(evotorch.Problem):
         batch.set_evals(self.judge(batch.values.as_subclass(torch.Tensor)))
 
 
+def _candidates(algorithm: str, space: SearchSpace, seed: int, bounds: tuple[Tensor, Tensor] | None) -> _Candidates:
+    """Of a space; pycma does not search one dimension, so there it has a second that means nothing."""
+    if algorithm == "cma-es" and space.dimension == 1 and bounds is not None:
+        idle = torch.tensor([_FAR], dtype=torch.float64)
+        return _Candidates(2, seed, (torch.cat([bounds[0], -idle]), torch.cat([bounds[1], idle])))
+    return _Candidates(space.dimension, seed, bounds)
+
+
 class Search:
     """A run of one algorithm in one space. A generation is one call of the judge with `population` rules."""
 
@@ -122,7 +130,7 @@ class Search:
         self.candidates = torch.zeros((population, space.dimension), dtype=torch.float64)  # u, last drawn
         self._random = torch.Generator().manual_seed(seed).get_state()  # where torch's is drawn from
         with self._secluded():
-            self._problem = _Candidates(space.dimension, seed, None if self._squashed else space.bounds)
+            self._problem = _candidates(algorithm, space, seed, None if self._squashed else space.bounds)
             self._searcher = _make(algorithm, population, self._problem, seed)
 
     def generation(self, judge: Judge) -> None:
@@ -131,7 +139,7 @@ class Search:
         def judged(u: Tensor) -> Tensor:
             if not u.isfinite().all():
                 raise SearchEnded("the distribution is not finite")
-            self.candidates = u.clone()
+            self.candidates = u[:, : self.space.dimension].clone()
             values = judge(self._thetas(self.candidates)).to(torch.float64)
             self.values.append(values)
             return values
@@ -173,7 +181,7 @@ class Search:
         return self._thetas(self.candidates)
 
     def _thetas(self, u: Tensor) -> Tensor:
-        return self.space.thetas(u, self._squashed)
+        return self.space.thetas(u[:, : self.space.dimension], self._squashed)
 
     @property
     def centre(self) -> Tensor | None:

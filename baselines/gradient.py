@@ -26,7 +26,8 @@ _SMALLEST_KEPT = 0.03  # of the largest coefficient: below it, a penalised coeff
 class Gradient(OptionedLearner):
     """Adam on the gradient of whole simulated lifetimes, with an L1 penalty and a refit of what it spares.
 
-    A step after which more than half of the lifetimes blow up is taken back half way and not counted.
+    A step after which more than half of the lifetimes blow up is taken back half way and not counted. A step beyond
+    the family's bounds ends on them (projected gradient descent).
     """
 
     OPTIONS = (
@@ -65,6 +66,7 @@ class Gradient(OptionedLearner):
                 else:
                     state["sound"] = theta
                     self._descend(state, gradient, penalised, spent)
+                    state["theta"] = state["theta"].clamp(*problem.family.bounds.T)
                 problem.log(loss=loss, penalty=self.l1 * float(theta[penalised].abs().sum()), blown_up=blown_up)
                 problem.checkpoint(state)
         return problem.rule(state["theta"])

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(OptionedLearner):
-    """Rules drawn from a normal distribution around the family's start; all live through the same lifetimes."""
+    """Rules drawn from a normal distribution around the family's start; all live through the same lifetimes.
+
+    What is drawn beyond the family's bounds is moved onto them.
+    """
 
     OPTIONS = (
         Option("population", 32, "rules drawn at a time", low=1),
@@ -34,7 +37,7 @@ class RandomSearch(OptionedLearner):
             generator.set_state(state["generator"])
         while problem.budget_left >= self.population * len(state["seeds"]):
             noise = torch.randn((self.population, family.dimension), generator=generator, dtype=start.dtype)
-            thetas = start + self.spread * family.initial_std * noise
+            thetas = (start + self.spread * family.initial_std * noise).clamp(*family.bounds.T)
             losses = problem.losses(thetas, state["seeds"]).mean(1)  # on the same lives: a fair comparison
             if losses.min() < state["loss"]:
                 state |= {"best": thetas[losses.argmin()], "loss": float(losses.min())}

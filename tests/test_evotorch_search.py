@@ -114,3 +114,26 @@ def test_coordinates_that_are_left_out_stay_zero():
     search.generation(lambda thetas: thetas.sum(1))
     assert search.candidates.shape == (6, 2)
     assert (search.thetas[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_one_coordinate_can_be_searched_and_repeated(algorithm):
+    one = torch.ones(1, dtype=torch.float64)
+    bounds = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+
+    def search():
+        return Search(algorithm, 12, SearchSpace(one * 0.1, one * 0.1, bounds, one.bool()), 3)
+
+    first, best = search(), []
+
+    def judge(thetas):
+        best.append(float((thetas - 0.3).abs().min()))
+        return ((thetas - 0.3) ** 2).sum(1)
+
+    for _ in range(25):
+        first.generation(judge)
+    assert min(best) < 0.02
+    again = search()
+    again.repeat(first.values, first.candidates)
+    assert again.candidates.equal(first.candidates)
+    assert first.thetas.shape == (12, 1)
