@@ -110,16 +110,17 @@ KILLED = {  # some twenty steps each
 
 
 @pytest.mark.parametrize(
-    ("name", "workers"),
+    ("name", "workers", "kills"),
     [
-        ("gradient", 0),
-        ("random-search", 0),
-        ("evotorch", 0),
-        pytest.param("random-search", 2, marks=pytest.mark.slow),  # Ray takes its time to start
-        pytest.param("evotorch", 2, marks=pytest.mark.slow),
+        ("gradient", 0, 1),
+        ("random-search", 0, 1),
+        ("evotorch", 0, 1),
+        *(pytest.param(name, 0, 4, marks=pytest.mark.slow) for name in KILLED),
+        pytest.param("random-search", 2, 2, marks=pytest.mark.slow),  # Ray takes its time to start
+        pytest.param("evotorch", 2, 2, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_path, name, workers):
+def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_path, name, workers, kills):
     """SIGKILL. Every single write is died at in test_learning_runs.py."""
     settings = {"task_id": TASK, "learner": name, **KILLED[name]}
     whole = learn(out=tmp_path / "whole", **settings)
@@ -128,7 +129,7 @@ def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_
         from plasticbench.learning import learn
         learn(out={str(tmp_path / "killed")!r}, resume=True, workers={workers}, **{settings!r})
     """)
-    moments = sorted(random.Random(f"{name} {workers}").sample(range(1, n_steps - 2), 2 if workers else 1))
+    moments = sorted(random.Random(f"{name} {workers}").sample(range(1, n_steps - 2), kills))
     for moment in [*moments, math.inf]:
         process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code])
         deadline = time.monotonic() + 120

@@ -9,6 +9,7 @@ from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
 import plasticbench
 from plasticbench.errors import PlasticbenchError
+from plasticbench.simulation.threads import one_torch_thread
 from plasticbench.stepping.vector_env import PlasticityVectorEnv
 
 OJA = plasticbench.task("OjaMini-v0").shortened()
@@ -38,7 +39,7 @@ def test_a_lifetime_that_begins_anew_is_that_of_its_seed_and_the_others_go_on(ta
             for pathway, variables in seen.items():
                 for name, value in variables.items():
                     assert value[[0, 2]].equal(before[pathway][name][[0, 2]])
-        with torch.no_grad():
+        with torch.no_grad(), one_torch_thread():
             seen, reward, over, _, infos = vector.step(rule(seen))
         returns += reward
         for i, final in enumerate(infos.get("final_info", ())):

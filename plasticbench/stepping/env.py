@@ -67,9 +67,8 @@ class PlasticityEnv(gymnasium.Env):
         fixed = options.get("conditions")
         self._life = lifetimes(self.task, [drawn], None if fixed is None else [fixed], options.get("rule"))
         self._n_lived, self._loss, self._return = 0, 0.0, 0.0
-        self._conditions = copy.deepcopy(dict(self._life.first.conditions))
         self._history = LifeHistory(self._life) if self.render_mode else None
-        return self._observation(), {"seed": drawn, "conditions": self._conditions}
+        return self._observation(), {"seed": drawn, "conditions": copy.deepcopy(dict(self._life.first.conditions))}
 
     def step(
         self, action: Mapping[str, Any]
@@ -101,7 +100,7 @@ class PlasticityEnv(gymnasium.Env):
         loss = self._loss + self.task.blow_up_loss(self._n_lived / self._life.n_steps)
         return {
             "loss": loss, "score": self.task.score(loss), "status": "unfinished",
-            "conditions": self._conditions, "metrics": {},
+            "conditions": copy.deepcopy(dict(self._life.first.conditions)), "metrics": {},
         }  # fmt: skip
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]

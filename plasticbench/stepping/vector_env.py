@@ -99,10 +99,10 @@ class PlasticityVectorEnv(VectorEnv):
         part = self._cohorts.advance({name: delta.to(self.device) for name, delta in given.items()})
         over = self._cohorts.over.clone()
         self._n_lived += ~self._reported
-        ended = np.flatnonzero(over.cpu().numpy() & ~self._reported)
+        ended = np.flatnonzero(over.cpu().numpy() & ~self._reported).tolist()
         self._reported[ended] = True
         infos: dict[str, Any] = {}
-        if len(ended):
+        if ended:
             self._tell(infos, "final_info", {i: final_info(self.task, *self._cohorts.at(i)) for i in ended})
         reward = self._reward(part, over)
         return self._cohorts.observe(), signal(reward), signal(over), signal(torch.zeros_like(over)), infos
