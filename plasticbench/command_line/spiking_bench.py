@@ -147,7 +147,7 @@ def _move_only(n_steps, layout, wiring, n, plastic, ring):
 @compiled
 def _emit_only(first, last, seed, layout, processes, inputs, ring):
     for t in range(first, last):
-        spiking_steps.emit(t, seed, seed, layout, processes, inputs, ring)
+        spiking_steps.emit(t, 0, seed, seed, layout, processes, inputs, ring)
 
 
 def _best(run: Callable[[], None], repeats: int = 7) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from plasticbench.errors import PlasticbenchError
 from plasticbench.language.program import Expression
+from plasticbench.networks.excursions import Excursion, check_excursions, steps_ahead
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import (
     FinalWeights,
@@ -116,8 +117,8 @@ class Life:
     """One lifetime, before any rule. Checked when it is made: PlasticbenchError names the field.
 
     Plasticity is on where no phase says otherwise. `targets` are arrays that the loss reads. At each of `resets`
-    neurons, traces and synaptic states begin anew, before the step; weights stay. Rate networks have no resets, and
-    no phase that switches plasticity off.
+    neurons, traces and synaptic states begin anew, before the step; weights stay. From each of `excursions` life comes
+    back to where it was. Rate networks have neither, and no phase that switches plasticity off.
     """
 
     network: SpikingNetwork | RateNetwork
@@ -128,6 +129,7 @@ class Life:
     phases: tuple[Phase, ...] = ()
     modulator: Modulator | None = None
     resets: tuple[int, ...] = ()
+    excursions: tuple[Excursion, ...] = ()  # in order, none within another
     targets: Mapping[str, np.ndarray] = field(default_factory=dict)
     presentations: Presentations | None = None  # of rate networks
     w_init: Mapping[str, np.ndarray] = field(default_factory=dict)  # of rate networks: pathway -> (n_post, n_pre)
@@ -146,6 +148,7 @@ class Life:
                 raise PlasticbenchError(f"life.{name}: every step must be from 0 to {self.n_steps - 1}")
         if isinstance(self.network, RateNetwork):
             self._check_presentations(self.network)
+        check_excursions(self.excursions, self.n_steps)
         self._check_modulator()
 
     @property
@@ -174,6 +177,14 @@ class Life:
         if name is None:
             return Phase("life", 0, self.n_steps)
         return next(phase for phase in self.phases if phase.name == name)
+
+    def ahead(self, step: int) -> int:
+        """How far this step is ahead of the clock of the dynamics; see `Excursion`."""
+        return steps_ahead(self.excursions, step)
+
+    def ends_away(self, phase: Phase) -> bool:
+        """Whether a phase ends together with the excursion that it is part of: before life comes back."""
+        return any(e.start <= phase.start < phase.stop == e.stop for e in self.excursions)
 
     @cached_property
     def plastic_names(self) -> tuple[str, ...]:
@@ -249,6 +260,8 @@ class Life:
                 raise PlasticbenchError(f"life.w_init.{name}: needed, of shape {network.shape(name)}")
         if self.resets:
             raise PlasticbenchError("life.resets: a rate network does not begin anew within a life; leave them out")
+        if self.excursions:
+            raise PlasticbenchError("life.excursions: a rate network comes back from none; leave them out")
         for phase in self.phases:
             if phase.plastic is not None:
                 raise PlasticbenchError(

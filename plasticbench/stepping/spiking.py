@@ -105,7 +105,7 @@ class SpikingLifetimes:
         return torch.from_numpy(part).to(self._device)
 
     def _keep_spikes(self, each: SteppedLife) -> None:
-        fired = each.fired(each.life.spiking_network.populations[0].name, each.step - 1)
+        fired = each.fired_last(each.life.spiking_network.populations[0].name)
         self._spikes += [(each.step - 1, int(i)) for i in fired if i < N_RASTER]
         if len(self._spikes) > 2 * _KEPT_SPIKES:
             self._spikes = self._spikes[-_KEPT_SPIKES:]

@@ -67,8 +67,9 @@ class SteppedLife(Lifetime):
         arrays = [array for part in self._changing() for array in part]
         kept = {
             "numbers": {name: getattr(self, name) for name in ("step", "status", "over")},
-            "weights": self._weights,
+            "weights": self.samples.taken,
             "modulation": self._modulation,
+            "excursion": self.kept,
         }
         return _restored, (self.life, self._brought, arrays, kept)
 
@@ -84,7 +85,7 @@ class SteppedLife(Lifetime):
             own[...] = other
         for name, value in kept["numbers"].items():
             setattr(self, name, value)
-        self._weights, self._modulation = kept["weights"], kept["modulation"]
+        self.samples.taken, self._modulation, self.kept = kept["weights"], kept["modulation"], kept["excursion"]
 
     # ------------------------------------------------------------ a step
 
@@ -92,15 +93,15 @@ class SteppedLife(Lifetime):
         """Up to where rules act at this step."""
         self.pass_by()
         if self.step >= self.life.n_steps:
+            self.check_weights()
+        if self.step >= self.life.n_steps or self.status != steps.ALIVE:
             self.over = True
-            if not np.isfinite(self.plastic.w).all():
-                self.status = steps.NOT_FINITE
             return
         learning = self.learning()
         if not self.begin(False, learning):
             self.over, self.status = True, steps.NOT_FINITE
             return
-        kernel.change_states(self.step, learning, self.layout, self.ring, self._state_events)
+        kernel.change_states(self.clock, learning, self.layout, self.ring, self._state_events)
         if self.delivers:
             self.fetch_modulator()
 
@@ -118,10 +119,15 @@ class SteppedLife(Lifetime):
         self.over = self.status != steps.ALIVE
 
     def fired(self, group: str, t: int) -> np.ndarray:
-        """Indices within a group of what spiked at step t, one of the last steps."""
+        """Indices within a group of what spiked at clock t, one of the last steps."""
         q = self.life.spiking_network.index(group)
         slot, a = t & (len(self.ring.n_spikes) - 1), self.ring.first[q]
         return self.ring.spikes[slot, a : a + self.ring.n_spikes[slot, q]]
+
+    def fired_last(self, group: str) -> np.ndarray:
+        """As `fired`, in the last step that was finished."""
+        last = self.step - 1
+        return self.fired(group, last - self.life.ahead(last))
 
     # ------------------------------------------------------------ what synapses see
 
@@ -138,12 +144,12 @@ class SteppedLife(Lifetime):
         first = self.wiring.plastic_first
         seen["w"][:n] = self.plastic.w[first[k] : first[k + 1]]
         seen["w_max"][:] = pathway.w_max
-        past = self.step - pathway.delay_steps
+        past = self.clock - pathway.delay_steps
         arrived, fired = np.zeros(network.size(pathway.pre)), np.zeros(network.size(pathway.post))
         if past >= 0:
             arrived[self.fired(pathway.pre, past)] = 1.0
         if not self.over:
-            fired[self.fired(pathway.post, self.step)] = 1.0
+            fired[self.fired(pathway.post, self.clock)] = 1.0
         seen["pre_spike"], seen["post_spike"] = gather(arrived, pre, room), gather(fired, post, room)
         for trace in ("x_pre", "x_post", "x_pre2", "x_post2"):
             seen[trace] = np.zeros(room)  # those that the rule brings follow
@@ -167,7 +173,7 @@ class SteppedLife(Lifetime):
         before = sum(len(synaptic_states(p)) for p in self.structure.pathways[:k])
         for y, name in enumerate(synaptic_states(structure), before):
             places = slice(self.plastic.synaptic_first[y], self.plastic.synaptic_first[y + 1])
-            elapsed_s = (self.step - self.plastic.since[places]) * self.life.dt_s
+            elapsed_s = (self.clock - self.plastic.since[places]) * self.life.dt_s
             decay = np.exp(-elapsed_s / self.taus_s[k].get(name, np.inf))
             seen[name] = np.zeros(room)
             seen[name][:n] = self.plastic.synaptic[places] * decay

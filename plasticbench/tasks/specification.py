@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _PROTOCOL = ("n_steps", "recordings", "phases", "modulator", "resets", "targets", "presentations", "w_init")
+_PROTOCOL_WHERE_ANY = ("excursions",)  # parts that are declared where there are any: hashes of other tasks stay
 _DECIDING = ("life", "loss", "step_losses", "blow_up_loss")  # methods whose code decides a loss
 _EQUATIONS = ("state", "derived", "updates", "threshold", "hazard_hz", "at_spike", "refractory", "held", "receptors",
               "readable", "decaying")  # fmt: skip
@@ -51,7 +52,10 @@ def declared(value: Any) -> Any:
 
 def declared_life(task: Task) -> dict[str, Any]:
     """The network, protocol and recordings of a task's example life, and the code of its loss."""
-    drawn = {name: declared(getattr(task.example, name)) for name in _PROTOCOL} if task.declares_lives else {}
+    drawn = {}
+    if task.declares_lives:
+        named = (*_PROTOCOL, *(name for name in _PROTOCOL_WHERE_ANY if getattr(task.example, name)))
+        drawn = {name: declared(getattr(task.example, name)) for name in named}
     return {
         "class": type(task).__name__,
         "network": declared(task.example_network),

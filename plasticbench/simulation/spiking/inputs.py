@@ -143,9 +143,13 @@ def input_state(network: SpikingNetwork) -> InputState:
 
 
 @compiled
-def draw_process(seed, t, k, processes, state, spikes, n):
-    """Append the afferents that process k makes spike at step t to `spikes` from place n; the new n."""
-    if t < processes.start[k] or t >= processes.stop[k]:
+def draw_process(seed, t, ahead, k, processes, state, spikes, n):
+    """Append the afferents that process k makes spike at clock t to `spikes` from place n; the new n.
+
+    Random numbers are those of t; schedules and given spikes are those of the life's step t + ahead.
+    """
+    now = t + ahead
+    if now < processes.start[k] or now >= processes.stop[k]:
         return n
     kind, none_below = processes.kind[k], 0.0
     if kind == MODULATED:
@@ -158,11 +162,11 @@ def draw_process(seed, t, k, processes, state, spikes, n):
     else:
         if kind == GIVEN:
             state.now[k], n = _given(
-                t, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step, processes.row_afferent,
+                now, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step, processes.row_afferent,
                 spikes, n,
             )  # fmt: skip
             return n
-        row = _row_now(t, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step)
+        row = _row_now(now, state.now[k], processes.row[k], processes.row[k + 1], processes.row_step)
         if row < 0:
             return n
         state.now[k] = row
@@ -214,17 +218,18 @@ def _given(t, now, first, last, row_step, row_afferent, spikes, n):
 
 
 def draw_steps(
-    seed: int, first: int, last: int, processes: InputProcesses, state: InputState
+    seed: int, first: int, last: int, processes: InputProcesses, state: InputState, ahead: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every input spike of steps first..last-1: (step, source's group, afferent), each (n_spikes,), by step.
+    """Every input spike of clock first..last-1: (clock, source's group, afferent), each (n_spikes,), in order.
 
-    Modulated sources remember: call with consecutive ranges from 0.
+    The life's steps are `ahead` of the clock. Modulated sources remember: call with consecutive ranges from 0.
     """
     capacity = 1024
     while True:
         kept = InputState(*(array.copy() for array in state))
         found = np.empty((3, capacity), np.int64)
-        n = _draw_steps(seed, first, last, processes, kept, found, np.empty(_largest_step(processes), np.int64))
+        spikes = np.empty(_largest_step(processes), np.int64)
+        n = _draw_steps(seed, first, last, ahead, processes, kept, found, spikes)
         if n <= capacity:
             for array, new in zip(state, kept, strict=True):
                 array[:] = new
@@ -237,11 +242,11 @@ def _largest_step(processes: InputProcesses) -> int:
 
 
 @compiled
-def _draw_steps(seed, first, last, processes, state, found, spikes):
+def _draw_steps(seed, first, last, ahead, processes, state, found, spikes):
     n = 0
     for t in range(first, last):
         for k in range(len(processes.first)):
-            for afferent in spikes[: draw_process(seed, t, k, processes, state, spikes, 0)]:
+            for afferent in spikes[: draw_process(seed, t, ahead, k, processes, state, spikes, 0)]:
                 if n < found.shape[1]:
                     found[0, n], found[1, n], found[2, n] = t, processes.source[k], afferent
                 n += 1

@@ -43,8 +43,11 @@ def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events
 
 
 @compiled
-def live(first, last, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, log, events):
-    """Steps first..last-1, or until a blow-up or a full log; the number of steps lived so far and the status."""
+def live(first, last, ahead, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, log, events):
+    """Clock first..last-1, or until a blow-up or a full log; the clock then and the status.
+
+    The life's steps are `ahead` of the clock.
+    """
     large = len(wiring.target) > _FITS_CACHE
     any_learning = False
     for k in range(len(learning)):
@@ -54,21 +57,21 @@ def live(first, last, learning, seed, layout, processes, wiring, neurons, inputs
             return t, steps.NO_ROOM
         if large:
             steps.fetch_rows(t, layout, wiring, plastic, ring)
-        if not steps.emit(t, seed, seed, layout, processes, inputs, ring):
+        if not steps.emit(t, ahead, seed, seed, layout, processes, inputs, ring):
             return t, steps.NOT_FINITE
         if large and any_learning:
             steps.fetch_columns(t, layout, wiring, ring)
         transmit(t, True, learning, layout, wiring, neurons, plastic, ring, events, True)
-        status = steps.record(t, ring, log)
+        status = steps.record(t, ahead, ring, log)
         if status != steps.ALIVE:
             return t + 1, status
     return last, steps.ALIVE
 
 
 @compiled
-def begin_step(t, acting, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, events):
+def begin_step(t, ahead, acting, learning, seed, layout, processes, wiring, neurons, inputs, plastic, ring, events):
     """A step up to where its filters count, rules `acting` or not; False when a voltage is NaN."""
-    if not steps.emit(t, seed, seed, layout, processes, inputs, ring):
+    if not steps.emit(t, ahead, seed, seed, layout, processes, inputs, ring):
         return False
     transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events, False)
     return True
@@ -99,14 +102,14 @@ def change_weights(w, change, w_max):
 
 
 @compiled
-def finish_step(t, layout, plastic, ring, log):
+def finish_step(t, ahead, layout, plastic, ring, log):
     """The rest of a step, after `begin_step`; the status."""
     for pathway in range(len(layout.pathway)):
         row = layout.pathway[pathway]
         if row[steps.PLASTIC] >= 0:
             arrivals = steps.spikes_of(t - row[steps.DELAY], row[steps.PRE], ring)
             steps.advance_filters(row[steps.PLASTIC], arrivals, steps.spikes_of(t, row[steps.POST], ring), plastic)
-    return steps.record(t, ring, log)
+    return steps.record(t, ahead, ring, log)
 
 
 @compiled

@@ -7,14 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plasticbench.networks.life import Life
-from plasticbench.networks.recordings import FinalWeights, Modulation, Weights
+from plasticbench.networks.recordings import FinalWeights, Modulation
 from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure
 from plasticbench.simulation.spiking import kernel, steps
 from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, slots, synaptic_states
 from plasticbench.simulation.spiking.inputs import input_processes, input_state
 from plasticbench.simulation.spiking.log import make_log, recorded, with_more_room
 from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, receptor_rows, state_views
-from plasticbench.simulation.spiking.state import PlasticState, index_type, make_layout, make_plastic, make_ring
+from plasticbench.simulation.spiking.samples import WeightSamples
+from plasticbench.simulation.spiking.state import (
+    PlasticState,
+    index_type,
+    living_state,
+    make_layout,
+    make_plastic,
+    make_ring,
+)
 from plasticbench.simulation.spiking.wiring import Wiring
 
 
@@ -51,7 +59,8 @@ class Lifetime:
         self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
         self.events = self._bind_events()
         self.step, self.status = 0, steps.ALIVE
-        self._weights: dict[Weights, list[np.ndarray]] = {r: [] for r in life.recordings if isinstance(r, Weights)}
+        self.kept: list[np.ndarray] | None = None  # in an excursion: the state that life comes back to
+        self.samples = WeightSamples(life)
         self._modulation: list[Any] = []
 
     def _new_log(self):
@@ -114,6 +123,11 @@ class Lifetime:
 
     # ------------------------------------------------------------ living
 
+    @property
+    def clock(self) -> int:
+        """The step of the dynamics, which excursions turn back."""
+        return self.step - self.life.ahead(self.step)
+
     def advance(self, until: int, learning: np.ndarray) -> None:
         """Live to this step, or to a blow-up; `learning` (n_plastic,) bool: which rules act."""
         while self.step < until and self.status == steps.ALIVE:
@@ -126,15 +140,19 @@ class Lifetime:
         self._live(0, self.learning())
 
     def _live(self, until: int, learning: np.ndarray) -> tuple[int, int]:
-        return kernel.live(
-            self.step, until, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
-            self.inputs, self.plastic, self.ring, self.log, self.events,
+        ahead = self.life.ahead(self.step)
+        clock, status = kernel.live(
+            self.step - ahead, until - ahead, ahead, learning, self.life.seed, self.layout, self.processes, self.wiring,
+            self.neurons, self.inputs, self.plastic, self.ring, self.log, self.events,
         )  # fmt: skip
+        return clock + ahead, status
 
     def run(self) -> None:
         """The whole life, with all that happens between its steps."""
         for until in self._stops():
             self.pass_by()
+            if self.status != steps.ALIVE:
+                return
             learning = self.learning()
             if self.delivers:
                 self._step_with_delivery(learning)
@@ -142,6 +160,10 @@ class Lifetime:
             if self.status != steps.ALIVE:
                 return
         self.pass_by()
+        self.check_weights()
+
+    def check_weights(self) -> None:
+        """A blow-up where one is not a number."""
         if not np.isfinite(self.plastic.w).all():
             self.status = steps.NOT_FINITE
 
@@ -152,23 +174,32 @@ class Lifetime:
     def _stops(self) -> list[int]:
         life = self.life
         deliveries = life.modulator.steps if life.modulator else ()
-        samples = [step for recording in self._weights for step in self._sample_steps(recording)]
-        stops = {*life.plasticity_changes, *life.resets, *deliveries, *samples, life.n_steps} - {0}
+        edges = [edge for excursion in life.excursions for edge in (excursion.start, excursion.stop)]
+        stops = {*life.plasticity_changes, *life.resets, *edges, *deliveries, *self.samples.steps(), life.n_steps} - {0}
         return sorted(stops)
 
     def pass_by(self) -> None:
-        """What happens before a step: neurons begin anew, weights are recorded."""
+        """What happens before a step: life comes back or leaves, neurons begin anew, weights are recorded."""
+        for excursion in self.life.excursions:
+            if self.step == excursion.stop:
+                self.samples.take(self.step, self.weights(), coming_back=True)
+                self.check_weights()
+                self._put_back()
+        for excursion in self.life.excursions:
+            if self.step == excursion.start:
+                self.kept = [array.copy() for array in self._living_state()]
         if self.step in self.life.resets:
             self.reset()
-        for recording, kept in self._weights.items():
-            if self.step in self._sample_steps(recording):
-                w = self.weights()[recording.pathway]
-                picked = slice(None) if recording.n is None else _evenly(len(w), recording.n)
-                kept.append(w[picked].copy())
+        self.samples.take(self.step, self.weights(), coming_back=False)
 
-    def _sample_steps(self, recording: Weights) -> range:
-        phase = self.life.phase(recording.phase)
-        return range(phase.start, phase.stop + 1, max(1, round(recording.every_s / self.life.dt_s)))
+    def _living_state(self) -> list[np.ndarray]:
+        return living_state(self.neurons, self.ring, self.plastic, self.inputs, self.log)
+
+    def _put_back(self) -> None:
+        assert self.kept is not None
+        for array, before in zip(self._living_state(), self.kept, strict=True):
+            array[...] = before
+        self.kept = None
 
     def reset(self) -> None:
         """Neurons, spikes on their way, traces and states as at the start of life; weights stay."""
@@ -177,7 +208,7 @@ class Lifetime:
         self.neurons.value[:], self.neurons.ready[:] = fresh.value, 0
         self.ring.n_spikes[:] = 0
         self.plastic.value[:], self.plastic.unit[:], self.plastic.pending[:] = 0, 1.0, 0.0
-        self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.step
+        self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.clock
 
     # ------------------------------------------------------------ the modulator
 
@@ -197,16 +228,18 @@ class Lifetime:
 
     def begin(self, acting: bool, learning: np.ndarray) -> bool:
         """This step up to where its filters count; False when a voltage is NaN."""
+        ahead = self.life.ahead(self.step)
         return kernel.begin_step(
-            self.step, acting, learning, self.life.seed, self.layout, self.processes, self.wiring, self.neurons,
-            self.inputs, self.plastic, self.ring, self.events,
+            self.step - ahead, ahead, acting, learning, self.life.seed, self.layout, self.processes, self.wiring,
+            self.neurons, self.inputs, self.plastic, self.ring, self.events,
         )  # fmt: skip
 
     def finish(self) -> None:
         """The rest of this step."""
         while not kernel.has_room(self.log):
             self.log = with_more_room(self.log)
-        self.status = kernel.finish_step(self.step, self.layout, self.plastic, self.ring, self.log)
+        ahead = self.life.ahead(self.step)
+        self.status = kernel.finish_step(self.step - ahead, ahead, self.layout, self.plastic, self.ring, self.log)
         self.step += 1
 
     def fetch_modulator(self) -> None:
@@ -227,7 +260,7 @@ class Lifetime:
             address = addresses[k].get("on_modulator", 0)
             if address and learning[k]:
                 n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
-                kernel.modulate(address, self.step, n_pre, n_post, self.events.frame[k])
+                kernel.modulate(address, self.clock, n_pre, n_post, self.events.frame[k])
 
     # ------------------------------------------------------------ what is left
 
@@ -243,13 +276,8 @@ class Lifetime:
 
     def recordings(self) -> dict:
         """Recording -> array, or spike train, of the life so far."""
-        found = recorded(self.life, self.log)
-        for recording, kept in self._weights.items():
-            n_times = len(self._sample_steps(recording))
-            some = kept[0] if kept else self.weights()[recording.pathway][: recording.n]
-            missing = [np.zeros_like(some)] * (n_times - len(kept))
-            found[recording] = np.stack([*kept, *missing])
         weights = self.weights()
+        found = recorded(self.life, self.log) | self.samples.recorded(weights)
         found |= {r: weights[r.pathway] for r in self.life.recordings_of(FinalWeights)}
         return found | {r: self._modulation_array() for r in self.life.recordings_of(Modulation)}
 
@@ -266,11 +294,6 @@ class Lifetime:
         """Memory of the lifetime, its wiring and its recordings."""
         parts = (self.layout, self.processes, self.wiring, self.neurons, self.inputs, self.plastic, self.ring, self.log)
         return sum(array.nbytes for part in parts for array in part)
-
-
-def _evenly(n_all: int, n: int) -> np.ndarray:
-    """At most n evenly spaced places."""
-    return np.linspace(0, n_all - 1, min(n, n_all)).astype(np.int64)
 
 
 def _taus_s(structure: PathwayStructure, row: np.ndarray) -> dict[str, float]:

@@ -146,7 +146,7 @@ def live(
             return t, steps.NO_ROOM
         if t & 255 == 0:
             flush(tangents.state.reshape(-1))
-        if not steps.emit(t, seed, n_directions, layout, processes, inputs, ring):
+        if not steps.emit(t, 0, seed, n_directions, layout, processes, inputs, ring):
             return t, steps.NOT_FINITE
         for pathway in range(len(layout.pathway)):
             row = layout.pathway[pathway]
@@ -174,7 +174,7 @@ def live(
             for i in range(a, b):
                 for q in range(n_directions):
                     tangents.spikes[len(log.rate_group) + r, t, q] += tangents.spike[i, q]
-        status = steps.record(t, ring, log)
+        status = steps.record(t, 0, ring, log)
         if status != steps.ALIVE:
             return t + 1, status
     return last, steps.ALIVE

@@ -128,6 +128,14 @@ def make_plastic(
     )
 
 
+def living_state(neurons, ring: Ring, plastic: PlasticState, inputs, log) -> list[np.ndarray]:
+    """All that the rest of a life depends on: every array that living changes, but for what has been recorded."""
+    return [
+        neurons.value, neurons.ready, ring.n_spikes, ring.spikes, plastic.w, plastic.value, plastic.pending,
+        plastic.unit, plastic.synaptic, plastic.since, *inputs, log.rate_hz, log.since,
+    ]  # fmt: skip
+
+
 def initial_weights(network: SpikingNetwork, wiring: Wiring) -> np.ndarray:
     """(n_plastic_synapses,) float64."""
     w = np.empty(wiring.plastic_first[-1], np.float64)

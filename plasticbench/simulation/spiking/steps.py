@@ -84,22 +84,24 @@ def spikes_of(t, group, ring):
 
 
 @compiled_inline
-def emit_inputs(t, seed, layout, processes, inputs, ring):
-    """Sources spike."""
+def emit_inputs(t, ahead, seed, layout, processes, inputs, ring):
+    """Sources spike; t is the clock, t + ahead the life's step."""
     slot = slot_of(t, ring)
     for q in range(len(layout.model), len(layout.first) - 1):
         ring.n_spikes[slot, q] = 0
     for k in range(len(processes.first)):
         q = processes.source[k]
         spikes = ring.spikes[slot, ring.first[q] : ring.first[q + 1]]
-        ring.n_spikes[slot, q] = draw_process(seed, t, k, processes, inputs, spikes, ring.n_spikes[slot, q])
+        ring.n_spikes[slot, q] = draw_process(
+            seed, t, ahead, k, processes, inputs, spikes, ring.n_spikes[slot, q]
+        )  # fmt: skip
 
 
 @compiled_inline
-def emit(t, seed, word, layout, processes, inputs, ring):
+def emit(t, ahead, seed, word, layout, processes, inputs, ring):
     """Neurons and sources spike; False when a voltage is NaN. Neurons write their spikes' indices into `ring.out`.
 
-    word: the second argument of the neurons' compiled steps.
+    t is the clock, t + ahead the life's step. word: the second argument of the neurons' compiled steps.
     """
     slot = slot_of(t, ring)
     for q in range(len(layout.model)):
@@ -110,7 +112,7 @@ def emit(t, seed, word, layout, processes, inputs, ring):
         for k in range(found):
             spikes[k] = ring.out[a + k]
         ring.n_spikes[slot, q] = found
-    emit_inputs(t, seed, layout, processes, inputs, ring)
+    emit_inputs(t, ahead, seed, layout, processes, inputs, ring)
     return True
 
 
@@ -148,31 +150,31 @@ def fetch_columns(t, layout, wiring, ring):
 
 
 @compiled_inline
-def record(t, ring, log):
-    """Update rates and logs; the status."""
-    slot, status = slot_of(t, ring), ALIVE
+def record(t, ahead, ring, log):
+    """Update rates and logs; the status. t is the clock; what is recorded is of the life's step t + ahead."""
+    slot, now, status = slot_of(t, ring), t + ahead, ALIVE
     for r in range(len(log.rate_hz)):
         found = ring.n_spikes[slot, log.rate_group[r]]
         rate_hz = log.rate_hz[r] * log.rate_decay[r] + found * log.hz_per_spike[r]
         log.rate_hz[r] = rate_hz
-        if log.rate_window[r, 0] <= t < log.rate_window[r, 1]:
-            log.rates[log.rate_first[r] + t - log.rate_window[r, 0]] = rate_hz
+        if log.rate_window[r, 0] <= now < log.rate_window[r, 1]:
+            log.rates[log.rate_first[r] + now - log.rate_window[r, 0]] = rate_hz
         if not (rate_hz > log.low[r] and rate_hz < log.high[r]):
             status = LEFT_BAND
     for r in range(len(log.spikes_group)):
-        if log.spikes_window[r, 0] <= t < log.spikes_window[r, 1]:
-            place = log.spikes_first[r] + t - log.spikes_window[r, 0]
+        if log.spikes_window[r, 0] <= now < log.spikes_window[r, 1]:
+            place = log.spikes_first[r] + now - log.spikes_window[r, 0]
             log.spikes[place] = ring.n_spikes[slot, log.spikes_group[r]]
     for r in range(len(log.count_group)):
-        if log.count_window[r, 0] <= t < log.count_window[r, 1]:
+        if log.count_window[r, 0] <= now < log.count_window[r, 1]:
             for j in spikes_of(t, log.count_group[r], ring):
                 log.counts[log.count_first[r] + j] += 1
     for r in range(len(log.train_group)):
-        if log.train_window[r, 0] <= t < log.train_window[r, 1]:
+        if log.train_window[r, 0] <= now < log.train_window[r, 1]:
             for j in spikes_of(t, log.train_group[r], ring):
                 if j < log.train_n[r]:
                     place = log.n_logged[0]
-                    log.logged[place, 0], log.logged[place, 1], log.logged[place, 2] = r, t, j
+                    log.logged[place, 0], log.logged[place, 1], log.logged[place, 2] = r, now, j
                     log.n_logged[0] = place + 1
     for r in range(len(log.since_group)):
         for j in spikes_of(t, log.since_group[r], ring):

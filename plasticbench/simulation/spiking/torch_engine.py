@@ -17,14 +17,13 @@ from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
-from plasticbench.simulation.spiking.inputs import draw_steps, input_processes, input_state
 from plasticbench.simulation.spiking.random_spikes import draw_step
+from plasticbench.simulation.spiking.torch_excursions import Kept
+from plasticbench.simulation.spiking.torch_inputs import TorchInputs
 from plasticbench.simulation.spiking.torch_neurons import TorchNeurons, step_neurons
 from plasticbench.simulation.spiking.torch_plasticity import TorchPathway
 from plasticbench.simulation.spiking.torch_records import TorchRecords
 from plasticbench.simulation.spiking.wiring import draw_wiring
-
-_INPUT_STEPS = 2000  # drawn at once
 
 
 def run_torch(
@@ -53,13 +52,11 @@ class TorchLives:
         self.lives, self.device, self.dtype = lives, device, dtype
         self.network = _common(lives)
         self.shape = (rules.n_rules, len(lives))
-        networks = [life.spiking_network for life in lives]
         self.neurons = [
             TorchNeurons.at_start(p.neuron, (*self.shape, p.size), device, dtype) for p in self.network.populations
         ]
         self.constants = [self._constants(q) for q in range(len(self.network.populations))]
-        self.processes = [input_processes(network) for network in networks]
-        self.inputs = [input_state(network) for network in networks]
+        self.inputs = TorchInputs(lives)
         self.wirings = [draw_wiring(life.spiking_network, life.seed) for life in lives]
         masks = [self._connected(k) for k in range(len(self.network.pathways))]
         self.static = {
@@ -76,6 +73,7 @@ class TorchLives:
         self.past: list[dict[str, Tensor]] = []  # spikes of the last steps, newest last
         self.depth = max((p.delay_steps for p in self.network.pathways), default=0) + 1
         self.records = TorchRecords(lives, self.shape, device, dtype)
+        self._kept: dict[int, Kept] = {}  # by life, in an excursion: what it comes back to
 
     def _constants(self, q: int) -> dict[str, Tensor]:
         each = [life.spiking_network.populations[q].neuron.step_constants(life.dt_s) for life in self.lives]
@@ -113,6 +111,7 @@ class TorchLives:
 
     def step(self, t: int) -> None:
         """Advance every lifetime; ended ones are carried along and not recorded."""
+        self._leave(t)
         self._reset(t)
         self.records.sample(t, self.learned, self.wirings)
         spikes = self._emit(t)
@@ -123,7 +122,21 @@ class TorchLives:
         for learned in self.learned.values():
             learned.end_step()
         self.records.record(t, spikes, self.neurons, self.learned)
+        self._come_back(t + 1)
         self.records.sample_end(t + 1, self.learned, self.wirings)
+
+    def _come_back(self, t: int) -> None:
+        """Lives whose excursion stops before step t."""
+        for s, life in enumerate(self.lives):
+            if t in [excursion.stop for excursion in life.excursions]:
+                self.records.sample_away(s, t, self.learned, self.wirings)
+                self._kept.pop(s).put_back(self, s)
+
+    def _leave(self, t: int) -> None:
+        """Lives whose excursion starts before step t."""
+        for s, life in enumerate(self.lives):
+            if t in [excursion.start for excursion in life.excursions]:
+                self._kept[s] = Kept.of(self, s)
 
     def _reset(self, t: int) -> None:
         """Lives that begin anew here; those of a batch that do so do it together."""
@@ -142,28 +155,22 @@ class TorchLives:
     def _emit(self, t: int) -> dict[str, Tensor]:
         """Group -> spikes (n_rules or 1, n_seeds, size)."""
         spikes = {}
+        clock = torch.tensor([[t - life.ahead(t)] for life in self.lives], device=self.device)
         for q, population in enumerate(self.network.populations):
             draws = self._draws(t, population) if population.neuron.hazard_hz is not None else None
             self.neurons[q], spikes[population.name] = step_neurons(
-                population.neuron, self.neurons[q], t, self.constants[q], draws
+                population.neuron, self.neurons[q], clock, self.constants[q], draws
             )
-        if t % _INPUT_STEPS == 0:
-            self._drawn = [
-                draw_steps(life.seed, t, min(t + _INPUT_STEPS, life.n_steps), processes, state)
-                for life, processes, state in zip(self.lives, self.processes, self.inputs, strict=True)
-            ]
+        self.inputs.draw(t)
         for source in self.network.sources:
-            group = self.network.index(source.name)
             dense = np.zeros((1, len(self.lives), source.size))
-            for s, (steps, groups, afferents) in enumerate(self._drawn):
-                now = slice(*np.searchsorted(steps, (t, t + 1)))
-                np.add.at(dense[0, s], afferents[now][groups[now] == group], 1.0)
+            self.inputs.add_spikes(t, source.name, dense[0])
             spikes[source.name] = torch.from_numpy(dense).to(self.device, self.dtype)
         return spikes
 
     def _draws(self, t: int, population: Population) -> Tensor:
         """(n_seeds, size) float64: what decides about random spikes."""
-        rows = [draw_step(life.seed, population.name, t, population.size) for life in self.lives]
+        rows = [draw_step(life.seed, population.name, t - life.ahead(t), population.size) for life in self.lives]
         return torch.from_numpy(np.stack(rows)).to(self.device)
 
     def _transmit(self, t: int, pathway: SpikingPathway, spikes: dict[str, Tensor]) -> None:

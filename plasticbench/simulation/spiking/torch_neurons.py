@@ -65,12 +65,16 @@ class TorchNeurons:
 
 
 def step_neurons(
-    model: NeuronModel, neurons: TorchNeurons, t: int, constants: dict[str, Tensor], draws: Tensor | None = None
+    model: NeuronModel,
+    neurons: TorchNeurons,
+    t: int | Tensor,
+    constants: dict[str, Tensor],
+    draws: Tensor | None = None,
 ) -> tuple[TorchNeurons, Tensor]:
     """The population one step later, and its spikes (n_rules, n_seeds, n_neurons).
 
-    constants: of the model, each (n_seeds, 1): lives may differ in them. draws: (n_seeds, n_neurons) float64 in (0, 1),
-    for a model with a hazard.
+    t: the clock, (n_seeds, 1) where lives may differ in it. constants: of the model, each (n_seeds, 1): lives may
+    differ in them. draws: (n_seeds, n_neurons) float64 in (0, 1), for a model with a hazard.
     """
     equations, held = model.equations, neurons.ready > t
     seen = {**constants, **neurons.values}

@@ -37,7 +37,7 @@ class TorchRecords:
         self.lived, self.blown_up = self.n_steps.clone(), ~self.alive
         self._rates = [r for r in wanted if isinstance(r, PopulationRate)]
         start = [sum(r.band) / 2 if r.band else 0.0 for r in self._rates]
-        self._rate = [torch.full(shape, value, device=device, dtype=dtype) for value in start]
+        self.rate = [torch.full(shape, value, device=device, dtype=dtype) for value in start]
         self._rate_rows: list[list[Tensor]] = [[] for _ in self._rates]
         groups = {r.population for r in wanted if isinstance(r, PopulationSpikes)}
         self._sums: dict[str, list[Tensor]] = {name: [] for name in groups}
@@ -49,7 +49,7 @@ class TorchRecords:
             {r: [] for r in wanted if isinstance(r, Weights)} for _ in lives
         ]
         counted = {life.modulator.population for life in lives if life.modulator and life.modulator.population}
-        self._since = {name: torch.zeros((*shape, network.size(name)), device=device, dtype=dtype) for name in counted}
+        self.since = {name: torch.zeros((*shape, network.size(name)), device=device, dtype=dtype) for name in counted}
         self._modulation: list[list[Tensor]] = [[] for _ in lives]
         self._weights: list[dict[str, Tensor]] = [{} for _ in lives]
 
@@ -60,30 +60,38 @@ class TorchRecords:
         for k, rate in enumerate(self._rates):
             found = spikes[rate.population].sum(-1)
             hz_per_spike = 1.0 / (rate.tau_s * network.size(rate.population))
-            self._rate[k] = self._rate[k] * math.exp(-network.dt_s / rate.tau_s) + found * hz_per_spike
-            self._rate_rows[k].append(self._rate[k])
+            self.rate[k] = self.rate[k] * math.exp(-network.dt_s / rate.tau_s) + found * hz_per_spike
+            self._rate_rows[k].append(self.rate[k])
             low, high = rate.band or (-math.inf, math.inf)
-            inside &= (self._rate[k] > low) & (self._rate[k] < high)
+            inside &= (self.rate[k] > low) & (self.rate[k] < high)
         for name, rows in self._sums.items():
             rows.append(spikes[name].sum(-1).expand(self.shape))
         for name, kept in self._spikes.items():
             kept.append(spikes[name].detach().to(torch.uint8).expand(*self.shape, -1).cpu())
-        for name, since in self._since.items():
-            self._since[name] = since + spikes[name]
+        for name, since in self.since.items():
+            self.since[name] = since + spikes[name]
         finite = torch.stack([~torch.isnan(state.values["v"]).any(-1) for state in neurons]).all(0)
         running = self.alive & (t < self.n_steps)
-        last = t + 1 == self.n_steps
+        last = (t + 1 == self.n_steps) | self._stops_at(t + 1)
         sound = torch.stack([~torch.isnan(one.w).flatten(2).any(-1) for one in learned.values()] or [finite]).all(0)
         ended = running & (~(finite & inside) | (last & ~sound))
         self.lived = torch.where(ended, torch.where(finite, t + 1, t), self.lived)
         self.blown_up = self.blown_up | ended
         self.alive = self.alive & ~ended & (t + 1 < self.n_steps)
 
+    def _stops_at(self, t: int) -> Tensor:
+        """(n_seeds,) bool: which lives' excursions stop before step t."""
+        return torch.tensor([any(e.stop == t for e in life.excursions) for life in self.lives], device=self.device)
+
     def sample(self, t: int, learned: dict[str, Any], wirings: list[Wiring]) -> None:
         """Before a step: the weights that are wanted now."""
         for s, life in enumerate(self.lives):
             if t < life.n_steps:
                 self._sample_one(s, t, learned, wirings)
+
+    def sample_away(self, s: int, t: int, learned: dict[str, Any], wirings: list[Wiring]) -> None:
+        """The last weights of phases that end with a life's excursion, before it comes back."""
+        self._sample_one(s, t, learned, wirings, coming_back=True)
 
     def sample_end(self, t: int, learned: dict[str, Any], wirings: list[Wiring]) -> None:
         """The weights of lives that are over now."""
@@ -94,10 +102,14 @@ class TorchRecords:
                 self._weights[s] = {name: self._picked(s, name, learned, wirings, None) for name in names}
         self._last = (learned, wirings)
 
-    def _sample_one(self, s: int, t: int, learned: dict[str, Any], wirings: list[Wiring]) -> None:
-        """The weights of one life that are wanted at step t."""
+    def _sample_one(
+        self, s: int, t: int, learned: dict[str, Any], wirings: list[Wiring], coming_back: bool = False
+    ) -> None:
+        """The weights of one life that are wanted at step t, as `WeightSamples.take`."""
         for recording, kept in self._sampled[s].items():
-            if t in sample_steps(self.lives[s], recording):
+            phase = self.lives[s].phase(recording.phase)
+            away = t == phase.stop and self.lives[s].ends_away(phase)
+            if away == coming_back and t in sample_steps(self.lives[s], recording):
                 kept.append(self._picked(s, recording.pathway, learned, wirings, recording.n))
 
     def _picked(self, s: int, name: str, learned: dict[str, Any], wirings: list[Wiring], n: int | None) -> Tensor:
@@ -116,7 +128,7 @@ class TorchRecords:
         columns = []
         for s, life in enumerate(self.lives):
             modulator = life.modulator
-            activity = self._since[modulator.population][:, s] if modulator and modulator.population else None
+            activity = self.since[modulator.population][:, s] if modulator and modulator.population else None
             n_values = activity.shape[-1] if modulator and modulator.per_neuron and activity is not None else 1
             value = torch.zeros((self.shape[0], n_values), device=self.device, dtype=self.dtype)
             if modulator is not None and t in modulator.steps:
@@ -125,7 +137,7 @@ class TorchRecords:
                 if modulator.population is not None:
                     keep = torch.ones(self.shape[1], device=self.device, dtype=self.dtype)
                     keep[s] = 0.0
-                    self._since[modulator.population] = self._since[modulator.population] * keep[None, :, None]
+                    self.since[modulator.population] = self.since[modulator.population] * keep[None, :, None]
             columns.append(value)
         most = max(column.shape[1] for column in columns)
         return torch.stack([column.expand(-1, most) for column in columns], 1).unsqueeze(-1)

@@ -5,6 +5,8 @@ Confavreux et al., "Memory by a thousand rules" (2025); the definitions of its f
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from plasticbench.networks.recorded_spikes import RecordedSpikes
@@ -13,8 +15,11 @@ RESPONSE_BIN_S = 0.1
 SMALLEST_RESPONSE = 0.01  # added to the sum, so that two silent responses do not differ
 
 
-def relative_difference(novel: float, familiar: float) -> float:
-    """2 (N - F)/(N + F + 0.01), between -2 and 2 for responses that are not negative; 0 for two silent ones."""
+def relative_difference(novel: Any, familiar: Any) -> Any:
+    """2 (N - F)/(N + F + 0.01), between -2 and 2 for responses that are not negative; 0 for two silent ones.
+
+    Of numbers, arrays or tensors.
+    """
     return 2.0 * (novel - familiar) / (novel + familiar + SMALLEST_RESPONSE)
 
 
