@@ -1,0 +1,324 @@
+"""Four plastic pathways at once: how long does a network tell what it was shown from what it was not?
+
+Confavreux et al., "Memory by a thousand rules" (2025): its familiarity task with growing breaks. Network and rules:
+Confavreux, Ramesh, Gonçalves, Macke & Vogels, NeurIPS 36 (2023).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from plasticbench.networks.connections import RandomConnections, ReceptiveFields
+from plasticbench.networks.excursions import Excursion
+from plasticbench.networks.life import Life, Phase
+from plasticbench.networks.neurons import MovingThresholdLIF
+from plasticbench.networks.recordings import PopulationRate, Recording, Recordings, SpikeCounts, SpikeTrains, Weights
+from plasticbench.networks.sources import PoissonProcess, PoissonSource, Schedule
+from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
+from plasticbench.simulation.random import Stream
+from plasticbench.tasks.conditions import Uniform
+from plasticbench.tasks.metrics.novelty import on_ratio, relative_difference
+from plasticbench.tasks.metrics.plausibility import stability_metrics
+from plasticbench.tasks.registry import register
+from plasticbench.tasks.spiking_task import SpikingTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plasticbench.drawing.lives import LifeHistory
+
+_REFERENCE = (
+    'Confavreux et al., "Memory by a thousand rules" (2025); network and rules: Confavreux, Ramesh, Gonçalves, Macke & '
+    "Vogels, NeurIPS 36 (2023)"
+)
+PATTERNS = ("novel", "familiar")
+_RECURRENT = {
+    "ee": ("e", "e", "exc", 0.1),
+    "ei": ("e", "i", "exc", 0.1),
+    "ie": ("i", "e", "inh", 1.0),
+    "ii": ("i", "i", "inh", 1.0),
+}  # presynaptic population, postsynaptic population, receptor, initial weight
+_BAND_HZ = (0.1, 100.0)
+_N_TRAINS = {"e": 1000, "i": 500}  # recorded for metrics, as published
+_N_WEIGHTS = 100  # of a pathway, recorded for metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryRetention(SpikingTask):
+    """
+    ## Description
+    Excitatory and inhibitory integrate-and-fire neurons with AMPA, NMDA and a moving threshold; all four recurrent
+    pathways (`ee`, `ei`, `ie`, `ii`; presynaptic population first) are plastic all their life, from ee = ei = 0.1 and
+    ie = ii = 1, with w_max 20. Poisson afferents on a sheet of 100 x 100 reach each neuron from within 8 of its centre,
+    with weight 0.075; inhibitory neurons have a sheet of their own that is never shown anything.
+
+    30 s of background, then 10 s of training: afferents 7500 to 7999 are shown for N(1, 1/3) s at a time, 10 ms of
+    background (on average) between. At each break's end the network is probed: novel (afferents 2000 to 2499) for 1 s,
+    and 3 s of background; then, from the same state, familiar in the same way. Breaks count from the end of training:
+    1, 10, 20, 60, 120 and 300 s; Mini to 60 s; Hours also 600, 1200, 3600 and 14,400 s. Probes are excursions: life
+    goes on as if they had not been, and both see the same background spikes.
+
+    ## Observation and action
+    The synapses of each pathway, (n_synapses,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike`
+    (arrives now), `post_spike`, `w_max`. One step is 0.1 ms; the action is Δw.
+
+    ## Conditions
+    `background_rate_hz` 10, `active_rate_hz` (of shown afferents) 60, `training_s` 10: constants, which a caller may
+    change.
+
+    ## Loss
+    1 − mean over breaks of told x calm, in [0, 1]. Δr = 2 (N − F)/(N + F + 0.01), N and F being the mean spike counts
+    of an excitatory neuron during the novel and the familiar probe; told = (|Δr| − 0.1)/(0.3 − 0.1) within [0, 1], so
+    that the differences between two patterns that any random wiring makes count as nothing (0.1 is the published
+    criterion of a novelty response). calm: 1 where both populations' rates in the break's last second are from 1 to
+    50 Hz, less by the relative violation elsewhere. If the excitatory rate, filtered with 1 s and started at 50.05 Hz,
+    leaves (0.1, 100) Hz at time t of a life of length T (probes included): 1 + exp(−t/T).
+
+    ## Published
+    Rule f19bec85, one life in the original simulator: Δr 0.30, 0.36, 0.41, 0.24, 0.07 after 1, 10, 20, 60, 120 s, base
+    rate 1.7 to 2.3 Hz.
+
+    ## Version history
+    v0: first version. Unlike the published code, every lifetime has its own wiring and input spikes.
+    """
+
+    n_exc: int
+    n_inh: int
+    probability: float
+    breaks_s: tuple[float, ...]
+    side: int = 100  # of the sheet
+    radius: float = 8.0
+    n_shown: int = 500  # afferents of a pattern
+    first_novel: int = 2000
+    first_familiar: int = 7500
+    w_max: float = 20.0
+    input_weight: float = 0.075
+    settling_s: float = 30.0
+    on_s: float = 1.0
+    off_s: float = 0.01
+    probe_s: float = 1.0
+    after_probe_s: float = 3.0
+    base_s: float = 1.0
+    rest_s: float = 10.0  # before the last break's end, whose activity and weights are judged; 0: they are not
+    least_difference: float = 0.1
+    full_difference: float = 0.3
+    calm_hz: tuple[float, float] = (1.0, 50.0)
+    score_scale: Literal["linear", "log"] = "linear"
+
+    def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
+        phases, excursions = self._course(conditions["training_s"])
+        network = self._network(conditions, phases, self._presentations(conditions["training_s"], seed))
+        last = f"familiar_{self._names[-1]}"
+        recordings: list[Recording] = [PopulationRate("e", 1.0, _BAND_HZ, last)]
+        recordings += [*self._counts(), *self._trains(), *self._weights()]
+        return Life(
+            network, seed, excursions[-1].stop, tuple(recordings), conditions, tuple(phases.values()),
+            excursions=tuple(excursions),
+        )  # fmt: skip
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Of the breaks."""
+        return tuple(f"{break_s:g}s" for break_s in self.breaks_s)
+
+    def _steps(self, seconds: float) -> int:
+        return round(seconds / SpikingNetwork.dt_s)
+
+    def _course(self, training_s: float) -> tuple[dict[str, Phase], list[Excursion]]:
+        """Phases by name, and the excursions of the probes, novel and familiar in turn."""
+        trained = self._steps(self.settling_s + training_s)
+        shown, away = self._steps(self.probe_s), self._steps(self.probe_s + self.after_probe_s)
+        phases, excursions, spent = [Phase("training", self._steps(self.settling_s), trained)], [], 0
+        for name, break_s in zip(self._names, self.breaks_s, strict=True):
+            leaves = trained + self._steps(break_s) + spent
+            phases.append(Phase(f"base_{name}", leaves - self._steps(self.base_s), leaves))
+            if self.rest_s and name == self._names[-1]:
+                phases.append(Phase("rest", leaves - self._steps(self.rest_s), leaves))
+            for pattern in PATTERNS:
+                phases.append(Phase(f"{pattern}_{name}", leaves, leaves + shown))
+                excursions.append(Excursion(leaves, leaves + away))
+                leaves, spent = leaves + away, spent + away
+        return {phase.name: phase for phase in phases}, excursions
+
+    def _presentations(self, training_s: float, seed: int) -> list[tuple[int, int]]:
+        """Steps at which the familiar pattern goes on and off in training."""
+        stream, found = Stream(seed, "presentations"), []
+        now_s, end_s = self.settling_s, self.settling_s + training_s
+        while now_s < end_s:
+            off_s = now_s + max(0.0, self.on_s * (1.0 + float(stream.normal()) / 3.0))
+            found.append((self._steps(now_s), self._steps(min(off_s, end_s))))
+            now_s = off_s - self.off_s * math.log(float(stream.uniform()))
+        return [(on, off) for on, off in found if on < off]
+
+    def _network(
+        self, conditions: Mapping[str, Any], phases: Mapping[str, Phase], training: list[tuple[int, int]]
+    ) -> SpikingNetwork:
+        background_hz = conditions["background_rate_hz"]
+        extra_hz = max(0.0, conditions["active_rate_hz"] - background_hz)
+        n_inputs = self.side**2
+        windows = {p: [(phases[f"{p}_{n}"].start, phases[f"{p}_{n}"].stop) for n in self._names] for p in PATTERNS}
+        processes = [PoissonProcess(0, n_inputs, background_hz)]
+        for first, shown in (
+            (self.first_novel, windows["novel"]),
+            (self.first_familiar, [*training, *windows["familiar"]]),
+        ):
+            processes.append(PoissonProcess(first, self.n_shown, _schedule(shown, extra_hz)))
+        fields = ReceptiveFields(self.side, self.radius)
+        inputs = [
+            SpikingPathway(f"input_{post}", f"input_{post}", post, "exc", fields, self.input_weight) for post in "ei"
+        ]
+        random = RandomConnections(self.probability)
+        recurrent = [
+            SpikingPathway(name, pre, post, receptor, random, weight, True, self.w_max)
+            for name, (pre, post, receptor, weight) in _RECURRENT.items()
+        ]
+        return SpikingNetwork(
+            tuple(Population(name, size, MovingThresholdLIF()) for name, size in self._sizes.items()),
+            (
+                PoissonSource("input_e", n_inputs, tuple(processes)),
+                PoissonSource("input_i", n_inputs, (PoissonProcess(0, n_inputs, background_hz),)),
+            ),
+            (*inputs, *recurrent),
+        )
+
+    # ------------------------------------------------------------ what is recorded, and what it comes to
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"e": self.n_exc, "i": self.n_inh}
+
+    def _counts(self) -> Iterator[SpikeCounts]:
+        for name in self._names:
+            yield from (SpikeCounts("e", f"{pattern}_{name}") for pattern in PATTERNS)
+            yield from (SpikeCounts(population, f"base_{name}") for population in self._sizes)
+
+    def _train(self, population: str, phase: str) -> SpikeTrains:
+        return SpikeTrains(population, min(_N_TRAINS[population], self._sizes[population]), phase)
+
+    def _trains(self) -> Iterator[SpikeTrains]:
+        yield from (self._train("e", f"{pattern}_{name}") for name in self._names for pattern in PATTERNS)
+        if self.rest_s:
+            yield from (self._train(population, "rest") for population in self._sizes)
+
+    def _weights(self) -> list[Weights]:
+        every_s = self.rest_s / 10
+        return [Weights(name, every_s, _N_WEIGHTS, "rest") for name in _RECURRENT] if self.rest_s else []
+
+    def differences(self, recordings: Recordings) -> Tensor:
+        """Δr after each break, (n_rules, n_lives, n_breaks)."""
+        import torch
+
+        novel, familiar = (
+            torch.stack([recordings[SpikeCounts("e", f"{pattern}_{name}")].mean(-1) for name in self._names], -1)
+            for pattern in PATTERNS
+        )
+        return relative_difference(novel, familiar)
+
+    def base_rates_hz(self, recordings: Recordings, population: str) -> Tensor:
+        """A population's rate in the last second of each break, (n_rules, n_lives, n_breaks)."""
+        import torch
+
+        counts = [recordings[SpikeCounts(population, f"base_{name}")].mean(-1) for name in self._names]
+        return torch.stack(counts, -1) / self.base_s
+
+    def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
+        beyond = self.differences(recordings).abs() - self.least_difference
+        told = (beyond / (self.full_difference - self.least_difference)).clamp(0.0, 1.0)
+        low_hz, high_hz = self.calm_hz
+        for population in self._sizes:
+            rates_hz = self.base_rates_hz(recordings, population)
+            below, above = (low_hz - rates_hz) / low_hz, (rates_hz - high_hz) / high_hz
+            told = told * (1.0 - below.clamp(min=0.0) - above.clamp(min=0.0)).clamp(min=0.0)
+        return 1.0 - told.mean(-1)
+
+    def metrics(self, recordings: Recordings, lives: Sequence[Life]) -> dict[str, Tensor]:
+        import torch
+
+        by_break = {"response_difference": self.differences(recordings)}
+        by_break |= {f"rate_{q}_hz": self.base_rates_hz(recordings, q) for q in self._sizes}
+        found = {f"{key}_{n}": x[..., k] for key, x in by_break.items() for k, n in enumerate(self._names)}
+        shape = recordings.blown_up.shape
+        cells = [[self._of_one(recordings, r, s) for s in range(shape[1])] for r in range(shape[0])]
+        for key in cells[0][0]:
+            found[key] = torch.tensor([[cell[key] for cell in row] for row in cells], dtype=torch.float64)
+        return found
+
+    def _of_one(self, recordings: Recordings, r: int, s: int) -> dict[str, float]:
+        """What is reckoned from the spike trains of one life under one rule."""
+        found = {}
+        for name in self._names:
+            novel, familiar = (recordings[self._train("e", f"{p}_{name}")][r][s] for p in PATTERNS)
+            stds = (float(trains.spike_counts().std()) for trains in (novel, familiar))
+            found[f"response_std_difference_{name}"] = relative_difference(*stds)
+            found[f"on_ratio_novel_{name}"] = on_ratio(novel, self.probe_s / 10)
+            found[f"on_ratio_familiar_{name}"] = on_ratio(familiar, self.probe_s / 10)
+        if not self.rest_s:
+            return found
+        trains = [recordings[self._train(population, "rest")][r][s] for population in self._sizes]
+        weights = {w.pathway: np.asarray(recordings[w][r, s].detach().cpu()) for w in self._weights()}
+        return found | stability_metrics(trains[0], trains[1], weights, dict.fromkeys(_RECURRENT, self.w_max))
+
+    def blow_up_loss(self, share_lived: float) -> float:
+        return 1.0 + math.exp(-share_lived)
+
+    def shortened(self) -> MemoryRetention:
+        return dataclasses.replace(
+            self, n_exc=40, n_inh=10, probability=0.3, side=12, radius=3.0, n_shown=24, first_novel=24,
+            first_familiar=96, input_weight=0.5, settling_s=0.01, on_s=0.01, off_s=0.002, probe_s=0.01,
+            after_probe_s=0.002, base_s=0.005, rest_s=0.0, breaks_s=(0.01, 0.02), calm_hz=(0.01, 500.0),
+            conditions={**self.conditions, "training_s": Uniform(0.03, 0.03, (0.01, 3600.0))},
+        )  # fmt: skip
+
+    def draw_life(self, figure: Any, history: LifeHistory) -> None:
+        from plasticbench.drawing.memory import draw_memory_life
+
+        draw_memory_life(figure, history, self)
+
+
+def _schedule(shown: list[tuple[int, int]], rate_hz: float) -> Schedule:
+    """The rate in some windows, in order, and 0 elsewhere."""
+    changes = {0: 0.0}
+    for on, off in shown:
+        changes |= {on: rate_hz, off: 0.0}  # a window may begin where the one before ends
+    return Schedule(np.array(list(changes), np.int64), np.array(list(changes.values())))
+
+
+_BREAKS_S = (1.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 14400.0)
+_SIZES = {
+    "": ({"n_exc": 4096, "n_inh": 1024, "probability": 0.1}, 300.0, 4, "six breaks of up to 300 s"),
+    "Mini": ({"n_exc": 512, "n_inh": 128, "probability": 0.4}, 60.0, 20, "four breaks of up to 60 s"),
+    "Hours": ({"n_exc": 4096, "n_inh": 1024, "probability": 0.1}, 14400.0, 1, "ten breaks of up to four hours"),
+}
+_MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}
+
+for _suffix, (_size, _longest_s, _n_official, _words) in _SIZES.items():
+    register(
+        MemoryRetention(
+            id=f"plasticbench/MemoryRetention{_suffix}-v0",
+            title=f"Memory over breaks{ {'': '', 'Mini': ', small', 'Hours': ' of hours'}[_suffix] }",
+            summary=(
+                f"A network of {_size['n_exc'] + _size['n_inh']} spiking neurons whose four recurrent pathways are "
+                f"plastic is shown a pattern for 10 s; after {_words} it should respond to it otherwise than to a new "
+                "one."
+            ),
+            reference=_REFERENCE,
+            reference_rule="confavreux-2023-f19bec85",
+            breaks_s=tuple(b for b in _BREAKS_S if b <= _longest_s),
+            conditions={
+                "background_rate_hz": Uniform(10.0, 10.0, (0.0, 1000.0)),
+                "active_rate_hz": Uniform(60.0, 60.0, (0.0, 1000.0)),
+                "training_s": Uniform(10.0, 10.0, (0.1, 3600.0)),
+            },
+            n_official=_n_official,
+            null_loss=_MEASURED[_suffix][0],
+            reference_loss=_MEASURED[_suffix][1],
+            families=("doublet",),
+            **_size,  # type: ignore[arg-type]
+        )
+    )
