@@ -38,6 +38,7 @@ _REFERENCE = (
     "Vogels, NeurIPS 36 (2023)"
 )
 PATTERNS = ("novel", "familiar")
+BEFORE = "before"  # the probe before training
 _RECURRENT = {
     "ee": ("e", "e", "exc", 0.1),
     "ei": ("e", "i", "exc", 0.1),
@@ -62,7 +63,8 @@ class MemoryRetention(SpikingTask):
     background (on average) between. At each break's end the network is probed: novel (afferents 2000 to 2499) for 1 s,
     and 3 s of background; then, from the same state, familiar in the same way. Breaks count from the end of training:
     1, 10, 20, 60, 120 and 300 s; Mini to 60 s; Hours also 600, 1200, 3600 and 14,400 s. Probes are excursions: life
-    goes on as if they had not been, and both see the same background spikes.
+    goes on as if they had not been, and both see the same background spikes. The same probe before training (ours)
+    tells how differently the wiring responds to two patterns of which it knows neither.
 
     ## Observation and action
     The synapses of each pathway, (n_synapses,) each: `w`, traces `x_pre`, `x_post`, `x_pre2`, `x_post2`, `pre_spike`
@@ -74,11 +76,11 @@ class MemoryRetention(SpikingTask):
 
     ## Loss
     1 − mean over breaks of told x calm, in [0, 1]. Δr = 2 (N − F)/(N + F + 0.01), N and F being the mean spike counts
-    of an excitatory neuron during the novel and the familiar probe; told = (|Δr| − 0.1)/(0.3 − 0.1) within [0, 1], so
-    that the differences between two patterns that any random wiring makes count as nothing (0.1 is the published
-    criterion of a novelty response). calm: 1 where both populations' rates in the break's last second are from 1 to
-    50 Hz, less by the relative violation elsewhere. If the excitatory rate, filtered with 1 s and started at 50.05 Hz,
-    leaves (0.1, 100) Hz at time t of a life of length T (probes included): 1 + exp(−t/T).
+    of an excitatory neuron during the novel and the familiar probe; told = (d − 0.1)/(0.3 − 0.1) within [0, 1], d the
+    smaller of |Δr| and of its distance from Δr before training: a difference counts if it is there and was not before.
+    0.1 is the published criterion of a novelty response. calm: 1 where both populations' rates in the break's last
+    second are from 1 to 50 Hz, less by the relative violation elsewhere. If the excitatory rate, filtered with 1 s and
+    started at 50.05 Hz, leaves (0.1, 100) Hz at time t of a life of length T (probes included): 1 + exp(−t/T).
 
     ## Published
     Rule f19bec85, one life in the original simulator: Δr 0.30, 0.36, 0.41, 0.24, 0.07 after 1, 10, 20, 60, 120 s, base
@@ -113,10 +115,9 @@ class MemoryRetention(SpikingTask):
 
     def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
         phases, excursions = self._course(conditions["training_s"])
-        network = self._network(conditions, phases, self._presentations(conditions["training_s"], seed))
-        last = f"familiar_{self._names[-1]}"
-        recordings: list[Recording] = [PopulationRate("e", 1.0, _BAND_HZ, last)]
-        recordings += [*self._counts(), *self._trains(), *self._weights()]
+        network = self._network(conditions, phases, self._presentations(phases["training"], seed))
+        rate = PopulationRate("e", 1.0, _BAND_HZ, f"familiar_{self._names[-1]}")
+        recordings: list[Recording] = [rate, *self._counts(), *self._trains(), *self._weights()]
         return Life(
             network, seed, excursions[-1].stop, tuple(recordings), conditions, tuple(phases.values()),
             excursions=tuple(excursions),
@@ -124,19 +125,21 @@ class MemoryRetention(SpikingTask):
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """Of the breaks."""
-        return tuple(f"{break_s:g}s" for break_s in self.breaks_s)
+        """Of the probes: before training, and after each break."""
+        return (BEFORE, *(f"{break_s:g}s" for break_s in self.breaks_s))
 
     def _steps(self, seconds: float) -> int:
         return round(seconds / SpikingNetwork.dt_s)
 
     def _course(self, training_s: float) -> tuple[dict[str, Phase], list[Excursion]]:
         """Phases by name, and the excursions of the probes, novel and familiar in turn."""
-        trained = self._steps(self.settling_s + training_s)
+        trained_s = self.settling_s + training_s
         shown, away = self._steps(self.probe_s), self._steps(self.probe_s + self.after_probe_s)
-        phases, excursions, spent = [Phase("training", self._steps(self.settling_s), trained)], [], 0
-        for name, break_s in zip(self._names, self.breaks_s, strict=True):
-            leaves = trained + self._steps(break_s) + spent
+        begins = self._steps(self.settling_s) + 2 * away  # after the first two excursions
+        phases, excursions, spent = [Phase("training", begins, begins + self._steps(training_s))], [], 0
+        probed_s = (self.settling_s, *(trained_s + break_s for break_s in self.breaks_s))
+        for name, at_s in zip(self._names, probed_s, strict=True):
+            leaves = self._steps(at_s) + spent
             phases.append(Phase(f"base_{name}", leaves - self._steps(self.base_s), leaves))
             if self.rest_s and name == self._names[-1]:
                 phases.append(Phase("rest", leaves - self._steps(self.rest_s), leaves))
@@ -146,15 +149,16 @@ class MemoryRetention(SpikingTask):
                 leaves, spent = leaves + away, spent + away
         return {phase.name: phase for phase in phases}, excursions
 
-    def _presentations(self, training_s: float, seed: int) -> list[tuple[int, int]]:
+    def _presentations(self, training: Phase, seed: int) -> list[tuple[int, int]]:
         """Steps at which the familiar pattern goes on and off in training."""
-        stream, found = Stream(seed, "presentations"), []
-        now_s, end_s = self.settling_s, self.settling_s + training_s
-        while now_s < end_s:
-            off_s = now_s + max(0.0, self.on_s * (1.0 + float(stream.normal()) / 3.0))
-            found.append((self._steps(now_s), self._steps(min(off_s, end_s))))
-            now_s = off_s - self.off_s * math.log(float(stream.uniform()))
-        return [(on, off) for on, off in found if on < off]
+        stream, found, on_s = Stream(seed, "presentations"), [], 0.0
+        while training.start + self._steps(on_s) < training.stop:
+            off_s = on_s + max(0.0, self.on_s * (1.0 + float(stream.normal()) / 3.0))
+            on, off = (training.start + self._steps(at_s) for at_s in (on_s, off_s))
+            if on < off:
+                found.append((on, min(off, training.stop)))
+            on_s = off_s - self.off_s * math.log(float(stream.uniform()))
+        return found
 
     def _network(
         self, conditions: Mapping[str, Any], phases: Mapping[str, Phase], training: list[tuple[int, int]]
@@ -211,7 +215,7 @@ class MemoryRetention(SpikingTask):
         return [Weights(name, every_s, _N_WEIGHTS, "rest") for name in _RECURRENT] if self.rest_s else []
 
     def differences(self, recordings: Recordings) -> Tensor:
-        """Δr after each break, (n_rules, n_lives, n_breaks)."""
+        """Δr before training and after each break, (n_rules, n_lives, 1 + n_breaks)."""
         import torch
 
         novel, familiar = (
@@ -221,18 +225,22 @@ class MemoryRetention(SpikingTask):
         return relative_difference(novel, familiar)
 
     def base_rates_hz(self, recordings: Recordings, population: str) -> Tensor:
-        """A population's rate in the last second of each break, (n_rules, n_lives, n_breaks)."""
+        """A population's rate in the second before each probe, (n_rules, n_lives, 1 + n_breaks)."""
         import torch
 
         counts = [recordings[SpikeCounts(population, f"base_{name}")].mean(-1) for name in self._names]
         return torch.stack(counts, -1) / self.base_s
 
     def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
-        beyond = self.differences(recordings).abs() - self.least_difference
-        told = (beyond / (self.full_difference - self.least_difference)).clamp(0.0, 1.0)
+        import torch
+
+        differences = self.differences(recordings)
+        before, after = differences[..., :1], differences[..., 1:]
+        learned = torch.minimum(after.abs(), (after - before).abs())
+        told = ((learned - self.least_difference) / (self.full_difference - self.least_difference)).clamp(0.0, 1.0)
         low_hz, high_hz = self.calm_hz
         for population in self._sizes:
-            rates_hz = self.base_rates_hz(recordings, population)
+            rates_hz = self.base_rates_hz(recordings, population)[..., 1:]
             below, above = (low_hz - rates_hz) / low_hz, (rates_hz - high_hz) / high_hz
             told = told * (1.0 - below.clamp(min=0.0) - above.clamp(min=0.0)).clamp(min=0.0)
         return 1.0 - told.mean(-1)
@@ -290,18 +298,20 @@ def _schedule(shown: list[tuple[int, int]], rate_hz: float) -> Schedule:
 
 
 _BREAKS_S = (1.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 14400.0)
-_SIZES = {
-    "": ({"n_exc": 4096, "n_inh": 1024, "probability": 0.1}, 300.0, 4, "six breaks of up to 300 s"),
-    "Mini": ({"n_exc": 512, "n_inh": 128, "probability": 0.4}, 60.0, 20, "four breaks of up to 60 s"),
-    "Hours": ({"n_exc": 4096, "n_inh": 1024, "probability": 0.1}, 14400.0, 1, "ten breaks of up to four hours"),
+_FULL = {"n_exc": 4096, "n_inh": 1024, "probability": 0.1}
+_MINI = {"n_exc": 1024, "n_inh": 256, "probability": 0.4}
+_TASKS: dict[str, tuple[dict[str, Any], float, int, str, str]] = {  # size, longest break, official lives, title, words
+    "": (_FULL, 300.0, 4, "Memory over minutes", "six breaks of up to five minutes"),
+    "Mini": (_MINI, 60.0, 20, "Memory over a minute, small", "four breaks of up to a minute"),
+    "Hours": (_FULL, 14400.0, 1, "Memory over hours", "ten breaks of up to four hours"),
 }
 _MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}
 
-for _suffix, (_size, _longest_s, _n_official, _words) in _SIZES.items():
+for _suffix, (_size, _longest_s, _n_official, _title, _words) in _TASKS.items():
     register(
         MemoryRetention(
             id=f"plasticbench/MemoryRetention{_suffix}-v0",
-            title=f"Memory over breaks{ {'': '', 'Mini': ', small', 'Hours': ' of hours'}[_suffix] }",
+            title=_title,
             summary=(
                 f"A network of {_size['n_exc'] + _size['n_inh']} spiking neurons whose four recurrent pathways are "
                 f"plastic is shown a pattern for 10 s; after {_words} it should respond to it otherwise than to a new "
@@ -319,6 +329,6 @@ for _suffix, (_size, _longest_s, _n_official, _words) in _SIZES.items():
             null_loss=_MEASURED[_suffix][0],
             reference_loss=_MEASURED[_suffix][1],
             families=("doublet",),
-            **_size,  # type: ignore[arg-type]
+            **_size,
         )
     )
