@@ -116,7 +116,7 @@ class MemoryRetention(SpikingTask):
     def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
         phases, excursions = self._course(conditions["training_s"])
         network = self._network(conditions, phases, self._presentations(phases["training"], seed))
-        rate = PopulationRate("e", 1.0, _BAND_HZ, f"familiar_{self._names[-1]}")
+        rate = PopulationRate("e", 1.0, _BAND_HZ, f"familiar_{self.probes[-1]}")
         recordings: list[Recording] = [rate, *self._counts(), *self._trains(), *self._weights()]
         return Life(
             network, seed, excursions[-1].stop, tuple(recordings), conditions, tuple(phases.values()),
@@ -124,8 +124,13 @@ class MemoryRetention(SpikingTask):
         )  # fmt: skip
 
     @property
-    def _names(self) -> tuple[str, ...]:
-        """Of the probes: before training, and after each break."""
+    def patterns(self) -> tuple[str, ...]:
+        """In the order in which each probe shows them."""
+        return PATTERNS
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """Names of the probes: before training, and after each break."""
         return (BEFORE, *(f"{break_s:g}s" for break_s in self.breaks_s))
 
     def _steps(self, seconds: float) -> int:
@@ -138,10 +143,10 @@ class MemoryRetention(SpikingTask):
         begins = self._steps(self.settling_s) + 2 * away  # after the first two excursions
         phases, excursions, spent = [Phase("training", begins, begins + self._steps(training_s))], [], 0
         probed_s = (self.settling_s, *(trained_s + break_s for break_s in self.breaks_s))
-        for name, at_s in zip(self._names, probed_s, strict=True):
+        for name, at_s in zip(self.probes, probed_s, strict=True):
             leaves = self._steps(at_s) + spent
             phases.append(Phase(f"base_{name}", leaves - self._steps(self.base_s), leaves))
-            if self.rest_s and name == self._names[-1]:
+            if self.rest_s and name == self.probes[-1]:
                 phases.append(Phase("rest", leaves - self._steps(self.rest_s), leaves))
             for pattern in PATTERNS:
                 phases.append(Phase(f"{pattern}_{name}", leaves, leaves + shown))
@@ -166,7 +171,7 @@ class MemoryRetention(SpikingTask):
         background_hz = conditions["background_rate_hz"]
         extra_hz = max(0.0, conditions["active_rate_hz"] - background_hz)
         n_inputs = self.side**2
-        windows = {p: [(phases[f"{p}_{n}"].start, phases[f"{p}_{n}"].stop) for n in self._names] for p in PATTERNS}
+        windows = {p: [(phases[f"{p}_{n}"].start, phases[f"{p}_{n}"].stop) for n in self.probes] for p in PATTERNS}
         processes = [PoissonProcess(0, n_inputs, background_hz)]
         for first, shown in (
             (self.first_novel, windows["novel"]),
@@ -198,15 +203,24 @@ class MemoryRetention(SpikingTask):
         return {"e": self.n_exc, "i": self.n_inh}
 
     def _counts(self) -> Iterator[SpikeCounts]:
-        for name in self._names:
+        for name in self.probes:
             yield from (SpikeCounts("e", f"{pattern}_{name}") for pattern in PATTERNS)
             yield from (SpikeCounts(population, f"base_{name}") for population in self._sizes)
+
+    def response_trains(self, pattern: str, probe: str) -> SpikeTrains:
+        """The recording of excitatory spikes while a probe shows a pattern."""
+        return self._train("e", f"{pattern}_{probe}")
+
+    def rows_shown(self, pattern: str) -> tuple[float, float]:
+        """The rows of the sheet that a pattern covers, from and to."""
+        first = self.first_novel if pattern == "novel" else self.first_familiar
+        return first / self.side, (first + self.n_shown) / self.side
 
     def _train(self, population: str, phase: str) -> SpikeTrains:
         return SpikeTrains(population, min(_N_TRAINS[population], self._sizes[population]), phase)
 
     def _trains(self) -> Iterator[SpikeTrains]:
-        yield from (self._train("e", f"{pattern}_{name}") for name in self._names for pattern in PATTERNS)
+        yield from (self.response_trains(pattern, name) for name in self.probes for pattern in PATTERNS)
         if self.rest_s:
             yield from (self._train(population, "rest") for population in self._sizes)
 
@@ -219,7 +233,7 @@ class MemoryRetention(SpikingTask):
         import torch
 
         novel, familiar = (
-            torch.stack([recordings[SpikeCounts("e", f"{pattern}_{name}")].mean(-1) for name in self._names], -1)
+            torch.stack([recordings[SpikeCounts("e", f"{pattern}_{name}")].mean(-1) for name in self.probes], -1)
             for pattern in PATTERNS
         )
         return relative_difference(novel, familiar)
@@ -228,7 +242,7 @@ class MemoryRetention(SpikingTask):
         """A population's rate in the second before each probe, (n_rules, n_lives, 1 + n_breaks)."""
         import torch
 
-        counts = [recordings[SpikeCounts(population, f"base_{name}")].mean(-1) for name in self._names]
+        counts = [recordings[SpikeCounts(population, f"base_{name}")].mean(-1) for name in self.probes]
         return torch.stack(counts, -1) / self.base_s
 
     def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
@@ -250,7 +264,7 @@ class MemoryRetention(SpikingTask):
 
         by_break = {"response_difference": self.differences(recordings)}
         by_break |= {f"rate_{q}_hz": self.base_rates_hz(recordings, q) for q in self._sizes}
-        found = {f"{key}_{n}": x[..., k] for key, x in by_break.items() for k, n in enumerate(self._names)}
+        found = {f"{key}_{n}": x[..., k] for key, x in by_break.items() for k, n in enumerate(self.probes)}
         shape = recordings.blown_up.shape
         cells = [[self._of_one(recordings, r, s) for s in range(shape[1])] for r in range(shape[0])]
         for key in cells[0][0]:
@@ -260,8 +274,8 @@ class MemoryRetention(SpikingTask):
     def _of_one(self, recordings: Recordings, r: int, s: int) -> dict[str, float]:
         """What is reckoned from the spike trains of one life under one rule."""
         found = {}
-        for name in self._names:
-            novel, familiar = (recordings[self._train("e", f"{p}_{name}")][r][s] for p in PATTERNS)
+        for name in self.probes:
+            novel, familiar = (recordings[self.response_trains(p, name)][r][s] for p in PATTERNS)
             stds = (float(trains.spike_counts().std()) for trains in (novel, familiar))
             found[f"response_std_difference_{name}"] = relative_difference(*stds)
             found[f"on_ratio_novel_{name}"] = on_ratio(novel, self.probe_s / 10)
@@ -290,9 +304,9 @@ class MemoryRetention(SpikingTask):
 
 
 def _schedule(shown: list[tuple[int, int]], rate_hz: float) -> Schedule:
-    """The rate in some windows, in order, and 0 elsewhere."""
+    """The rate in some windows, and 0 elsewhere."""
     changes = {0: 0.0}
-    for on, off in shown:
+    for on, off in sorted(shown):
         changes |= {on: rate_hz, off: 0.0}  # a window may begin where the one before ends
     return Schedule(np.array(list(changes), np.int64), np.array(list(changes.values())))
 
@@ -302,7 +316,7 @@ _FULL = {"n_exc": 4096, "n_inh": 1024, "probability": 0.1}
 _MINI = {"n_exc": 1024, "n_inh": 256, "probability": 0.4}
 _TASKS: dict[str, tuple[dict[str, Any], float, int, str, str]] = {  # size, longest break, official lives, title, words
     "": (_FULL, 300.0, 4, "Memory over minutes", "six breaks of up to five minutes"),
-    "Mini": (_MINI, 60.0, 20, "Memory over a minute, small", "four breaks of up to a minute"),
+    "Mini": (_MINI, 60.0, 10, "Memory over a minute, small", "four breaks of up to a minute"),
     "Hours": (_FULL, 14400.0, 1, "Memory over hours", "ten breaks of up to four hours"),
 }
 _MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}

@@ -135,6 +135,12 @@ class SpikingLifetimes:
     def outcome(self) -> Measured:
         return joined([self.task.measure(recordings, lives) for recordings, lives in self.recordings()], 1)
 
+    def synapses(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The presynaptic and postsynaptic neuron of each synapse of a pathway, in the first lifetime."""
+        network, first = self.first.spiking_network, self._each[0]
+        k = next(k for k, pathway in enumerate(network.pathways) if pathway.name == name)
+        return first.wiring.synapses(k, network.size(network.pathways[k].pre))
+
     def snapshot(self) -> dict[str, np.ndarray]:
         first = self._each[0]
         largest = {pathway.name: pathway.w_max for pathway in self.first.spiking_network.plastic_pathways}
