@@ -292,9 +292,9 @@ class MemoryRetention(SpikingTask):
     def shortened(self) -> MemoryRetention:
         return dataclasses.replace(
             self, n_exc=40, n_inh=10, probability=0.3, side=12, radius=3.0, n_shown=24, first_novel=24,
-            first_familiar=96, input_weight=0.5, settling_s=0.01, on_s=0.01, off_s=0.002, probe_s=0.01,
-            after_probe_s=0.002, base_s=0.005, rest_s=0.0, breaks_s=(0.01, 0.02), calm_hz=(0.01, 500.0),
-            conditions={**self.conditions, "training_s": Uniform(0.03, 0.03, (0.01, 3600.0))},
+            first_familiar=96, input_weight=0.5, settling_s=0.004, on_s=0.003, off_s=0.001, probe_s=0.003,
+            after_probe_s=0.001, base_s=0.002, rest_s=0.0, breaks_s=(0.002, 0.004), calm_hz=(0.01, 500.0),
+            conditions={**self.conditions, "training_s": Uniform(0.006, 0.006, (0.001, 3600.0))},
         )  # fmt: skip
 
     def draw_life(self, figure: Any, history: LifeHistory) -> None:
@@ -315,9 +315,9 @@ _BREAKS_S = (1.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 14400.0
 _FULL = {"n_exc": 4096, "n_inh": 1024, "probability": 0.1}
 _MINI = {"n_exc": 1024, "n_inh": 256, "probability": 0.4}
 _TASKS: dict[str, tuple[dict[str, Any], float, int, str, str]] = {  # size, longest break, official lives, title, words
-    "": (_FULL, 300.0, 4, "Memory over minutes", "six breaks of up to five minutes"),
+    "": (_FULL, 300.0, 10, "Memory over minutes", "six breaks of up to five minutes"),
     "Mini": (_MINI, 60.0, 10, "Memory over a minute, small", "four breaks of up to a minute"),
-    "Hours": (_FULL, 14400.0, 1, "Memory over hours", "ten breaks of up to four hours"),
+    "Hours": (_FULL, 14400.0, 10, "Memory over hours", "ten breaks of up to four hours"),
 }
 _MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}
 

@@ -15,7 +15,9 @@ MINI = plasticbench.task("MemoryRetentionMini-v0")
 FULL = plasticbench.task("MemoryRetention-v0")
 HOURS = plasticbench.task("MemoryRetentionHours-v0")
 RULE = "confavreux-2023-f19bec85"
-N_E, N_I = MINI.n_exc, MINI.n_inh
+SHORT = dataclasses.replace(
+    MINI.shortened(), settling_s=0.02, probe_s=0.02, after_probe_s=0.01, base_s=0.01, breaks_s=(0.01, 0.03)
+)
 
 
 def spikes_of(task, lives, differences, rate_e_hz=2.0, rate_i_hz=2.0):
@@ -23,7 +25,7 @@ def spikes_of(task, lives, differences, rate_e_hz=2.0, rate_i_hz=2.0):
     values = {}
     for probe, difference in zip(task.probes, differences, strict=True):
         for pattern, mean in (("novel", 1e4 * (1 + difference / 2)), ("familiar", 1e4 * (1 - difference / 2))):
-            values[SpikeCounts("e", f"{pattern}_{probe}")] = torch.full((1, 1, N_E), mean, dtype=torch.float64)
+            values[SpikeCounts("e", f"{pattern}_{probe}")] = torch.full((1, 1, 8), mean, dtype=torch.float64)
         for population, rate_hz in (("e", rate_e_hz), ("i", rate_i_hz)):
             values[SpikeCounts(population, f"base_{probe}")] = torch.full((1, 1, 8), rate_hz, dtype=torch.float64)
     return Recordings(values, torch.tensor([[lives[0].n_steps]]), torch.tensor([[False]]))
@@ -141,20 +143,23 @@ def test_a_condition_moves_the_course():
 
 
 def test_both_probes_of_a_break_see_one_network_and_leave_it_as_it_was():
-    # without training, and with one pattern for both, only the extra spikes' draws differ
-    short = dataclasses.replace(MINI.shortened(), n_shown=0)
+    # with patterns of no afferents both see the same background, and so the same life
+    short = dataclasses.replace(SHORT, n_shown=0)
     outcome = short.run(RULE, [3])
+    assert float(outcome.metrics[f"on_ratio_novel_{short.probes[-1]}"]) > 0.0
     for probe in short.probes:
         assert float(outcome.metrics[f"response_difference_{probe}"]) == 0.0
         assert float(outcome.metrics[f"response_std_difference_{probe}"]) == 0.0
 
 
 def test_a_life_that_is_probed_more_often_ends_as_it_would_have_ended():
-    often = dataclasses.replace(MINI.shortened(), breaks_s=(0.005, 0.01, 0.02))
-    rarely = dataclasses.replace(often, breaks_s=(0.005, 0.02))
+    often = dataclasses.replace(SHORT, breaks_s=(0.01, 0.02, 0.03))
+    rarely = dataclasses.replace(often, breaks_s=(0.01, 0.03))
     one, other = (task.run(RULE, [3]).metrics for task in (often, rarely))
-    for probe in ("before", "0.005s", "0.02s"):
-        assert float(one[f"rate_e_hz_{probe}"]) == float(other[f"rate_e_hz_{probe}"])
+    assert float(one["rate_e_hz_0.03s"]) > 0.0
+    for probe in ("before", "0.01s", "0.03s"):
+        for name in ("rate_e_hz", "rate_i_hz", "response_difference"):
+            assert float(one[f"{name}_{probe}"]) == float(other[f"{name}_{probe}"])
 
 
 def test_the_published_rule_tells_familiar_from_novel_and_frozen_weights_do_not():
