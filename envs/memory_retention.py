@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from plasticbench.networks.connections import RandomConnections, ReceptiveFields
-from plasticbench.networks.excursions import Excursion
-from plasticbench.networks.life import Life, Phase
+from plasticbench.networks.life import Life
 from plasticbench.networks.neurons import MovingThresholdLIF
 from plasticbench.networks.recordings import PopulationRate, Recording, Recordings, SpikeCounts, SpikeTrains, Weights
-from plasticbench.networks.sources import PoissonProcess, PoissonSource, Schedule
+from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
-from plasticbench.simulation.random import Stream
 from plasticbench.tasks.conditions import Uniform
 from plasticbench.tasks.metrics.novelty import on_ratio, relative_difference
 from plasticbench.tasks.metrics.plausibility import stability_metrics
 from plasticbench.tasks.registry import register
 from plasticbench.tasks.spiking_task import SpikingTask
+
+from .memory_course import PATTERNS, Course, Window, rate_within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +37,6 @@ _REFERENCE = (
     'Confavreux et al., "Memory by a thousand rules" (2025); network and rules: Confavreux, Ramesh, Gonçalves, Macke & '
     "Vogels, NeurIPS 36 (2023)"
 )
-PATTERNS = ("novel", "familiar")
-BEFORE = "before"  # the probe before training
 _RECURRENT = {
     "ee": ("e", "e", "exc", 0.1),
     "ei": ("e", "i", "exc", 0.1),
@@ -76,9 +74,10 @@ class MemoryRetention(SpikingTask):
 
     ## Loss
     1 − mean over breaks of told x calm, in [0, 1]. Δr = 2 (N − F)/(N + F + 0.01), N and F being the mean spike counts
-    of an excitatory neuron during the novel and the familiar probe; told = (d − 0.1)/(0.3 − 0.1) within [0, 1], d the
-    smaller of |Δr| and of its distance from Δr before training: a difference counts if it is there and was not before.
-    0.1 is the published criterion of a novelty response. calm: 1 where both populations' rates in the break's last
+    of an excitatory neuron during the novel and the familiar probe. It counts in the direction in which it moved since
+    before training, as far as it is beyond both 0 and what it was then; and no more than after any earlier break, so
+    that what drifts apart later is no memory. Of this, d: told = (d − 0.1)/(0.3 − 0.1) within [0, 1]; 0.1 is the
+    published criterion of a novelty response. calm: 1 where both populations' rates in the break's last
     second are from 1 to 50 Hz, less by the relative violation elsewhere. If the excitatory rate, filtered with 1 s and
     started at 50.05 Hz, leaves (0.1, 100) Hz at time t of a life of length T (probes included): 1 + exp(−t/T).
 
@@ -114,13 +113,20 @@ class MemoryRetention(SpikingTask):
     score_scale: Literal["linear", "log"] = "linear"
 
     def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
-        phases, excursions = self._course(conditions["training_s"])
-        network = self._network(conditions, phases, self._presentations(phases["training"], seed))
+        course = self._course(conditions["training_s"])
+        training = course.presentations(seed, self.on_s, self.off_s)
         rate = PopulationRate("e", 1.0, _BAND_HZ, f"familiar_{self.probes[-1]}")
         recordings: list[Recording] = [rate, *self._counts(), *self._trains(), *self._weights()]
         return Life(
-            network, seed, excursions[-1].stop, tuple(recordings), conditions, tuple(phases.values()),
-            excursions=tuple(excursions),
+            self._network(conditions, course.windows("novel"), [*training, *course.windows("familiar")]), seed,
+            course.excursions[-1].stop, tuple(recordings), conditions, tuple(course.phases.values()),
+            excursions=course.excursions,
+        )  # fmt: skip
+
+    def _course(self, training_s: float) -> Course:
+        return Course(
+            self.settling_s, training_s, self.breaks_s, self.probe_s, self.after_probe_s, self.base_s, self.rest_s,
+            SpikingNetwork.dt_s,
         )  # fmt: skip
 
     @property
@@ -131,53 +137,18 @@ class MemoryRetention(SpikingTask):
     @property
     def probes(self) -> tuple[str, ...]:
         """Names of the probes: before training, and after each break."""
-        return (BEFORE, *(f"{break_s:g}s" for break_s in self.breaks_s))
-
-    def _steps(self, seconds: float) -> int:
-        return round(seconds / SpikingNetwork.dt_s)
-
-    def _course(self, training_s: float) -> tuple[dict[str, Phase], list[Excursion]]:
-        """Phases by name, and the excursions of the probes, novel and familiar in turn."""
-        trained_s = self.settling_s + training_s
-        shown, away = self._steps(self.probe_s), self._steps(self.probe_s + self.after_probe_s)
-        begins = self._steps(self.settling_s) + 2 * away  # after the first two excursions
-        phases, excursions, spent = [Phase("training", begins, begins + self._steps(training_s))], [], 0
-        probed_s = (self.settling_s, *(trained_s + break_s for break_s in self.breaks_s))
-        for name, at_s in zip(self.probes, probed_s, strict=True):
-            leaves = self._steps(at_s) + spent
-            phases.append(Phase(f"base_{name}", leaves - self._steps(self.base_s), leaves))
-            if self.rest_s and name == self.probes[-1]:
-                phases.append(Phase("rest", leaves - self._steps(self.rest_s), leaves))
-            for pattern in PATTERNS:
-                phases.append(Phase(f"{pattern}_{name}", leaves, leaves + shown))
-                excursions.append(Excursion(leaves, leaves + away))
-                leaves, spent = leaves + away, spent + away
-        return {phase.name: phase for phase in phases}, excursions
-
-    def _presentations(self, training: Phase, seed: int) -> list[tuple[int, int]]:
-        """Steps at which the familiar pattern goes on and off in training."""
-        stream, found, on_s = Stream(seed, "presentations"), [], 0.0
-        while training.start + self._steps(on_s) < training.stop:
-            off_s = on_s + max(0.0, self.on_s * (1.0 + float(stream.normal()) / 3.0))
-            on, off = (training.start + self._steps(at_s) for at_s in (on_s, off_s))
-            if on < off:
-                found.append((on, min(off, training.stop)))
-            on_s = off_s - self.off_s * math.log(float(stream.uniform()))
-        return found
+        return self._course(0.0).probes
 
     def _network(
-        self, conditions: Mapping[str, Any], phases: Mapping[str, Phase], training: list[tuple[int, int]]
+        self, conditions: Mapping[str, Any], novel: Sequence[Window], familiar: Sequence[Window]
     ) -> SpikingNetwork:
-        background_hz = conditions["background_rate_hz"]
+        background_hz, n_inputs = conditions["background_rate_hz"], self.side**2
         extra_hz = max(0.0, conditions["active_rate_hz"] - background_hz)
-        n_inputs = self.side**2
-        windows = {p: [(phases[f"{p}_{n}"].start, phases[f"{p}_{n}"].stop) for n in self.probes] for p in PATTERNS}
-        processes = [PoissonProcess(0, n_inputs, background_hz)]
-        for first, shown in (
-            (self.first_novel, windows["novel"]),
-            (self.first_familiar, [*training, *windows["familiar"]]),
-        ):
-            processes.append(PoissonProcess(first, self.n_shown, _schedule(shown, extra_hz)))
+        background = PoissonProcess(0, n_inputs, background_hz)
+        patterns = [
+            PoissonProcess(first, self.n_shown, rate_within(windows, extra_hz))
+            for first, windows in ((self.first_novel, novel), (self.first_familiar, familiar))
+        ]
         fields = ReceptiveFields(self.side, self.radius)
         inputs = [
             SpikingPathway(f"input_{post}", f"input_{post}", post, "exc", fields, self.input_weight) for post in "ei"
@@ -190,8 +161,8 @@ class MemoryRetention(SpikingTask):
         return SpikingNetwork(
             tuple(Population(name, size, MovingThresholdLIF()) for name, size in self._sizes.items()),
             (
-                PoissonSource("input_e", n_inputs, tuple(processes)),
-                PoissonSource("input_i", n_inputs, (PoissonProcess(0, n_inputs, background_hz),)),
+                PoissonSource("input_e", n_inputs, (background, *patterns)),
+                PoissonSource("input_i", n_inputs, (background,)),
             ),
             (*inputs, *recurrent),
         )
@@ -250,8 +221,9 @@ class MemoryRetention(SpikingTask):
 
         differences = self.differences(recordings)
         before, after = differences[..., :1], differences[..., 1:]
-        learned = torch.minimum(after.abs(), (after - before).abs())
-        told = ((learned - self.least_difference) / (self.full_difference - self.least_difference)).clamp(0.0, 1.0)
+        learned = torch.stack([torch.minimum(sign * after, sign * (after - before)) for sign in (1.0, -1.0)])
+        kept = learned.cummin(-1).values.amax(0)
+        told = ((kept - self.least_difference) / (self.full_difference - self.least_difference)).clamp(0.0, 1.0)
         low_hz, high_hz = self.calm_hz
         for population in self._sizes:
             rates_hz = self.base_rates_hz(recordings, population)[..., 1:]
@@ -303,25 +275,17 @@ class MemoryRetention(SpikingTask):
         draw_memory_life(figure, history, self)
 
 
-def _schedule(shown: list[tuple[int, int]], rate_hz: float) -> Schedule:
-    """The rate in some windows, and 0 elsewhere."""
-    changes = {0: 0.0}
-    for on, off in sorted(shown):
-        changes |= {on: rate_hz, off: 0.0}  # a window may begin where the one before ends
-    return Schedule(np.array(list(changes), np.int64), np.array(list(changes.values())))
-
-
 _BREAKS_S = (1.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 14400.0)
 _FULL = {"n_exc": 4096, "n_inh": 1024, "probability": 0.1}
 _MINI = {"n_exc": 1024, "n_inh": 256, "probability": 0.4}
-_TASKS: dict[str, tuple[dict[str, Any], float, int, str, str]] = {  # size, longest break, official lives, title, words
-    "": (_FULL, 300.0, 10, "Memory over minutes", "six breaks of up to five minutes"),
-    "Mini": (_MINI, 60.0, 10, "Memory over a minute, small", "four breaks of up to a minute"),
-    "Hours": (_FULL, 14400.0, 10, "Memory over hours", "ten breaks of up to four hours"),
+_TASKS: dict[str, tuple[dict[str, Any], float, str, str]] = {  # size, longest break, title, words
+    "": (_FULL, 300.0, "Memory over minutes", "six breaks of up to five minutes"),
+    "Mini": (_MINI, 60.0, "Memory over a minute, small", "four breaks of up to a minute"),
+    "Hours": (_FULL, 14400.0, "Memory over hours", "ten breaks of up to four hours"),
 }
 _MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}
 
-for _suffix, (_size, _longest_s, _n_official, _title, _words) in _TASKS.items():
+for _suffix, (_size, _longest_s, _title, _words) in _TASKS.items():
     register(
         MemoryRetention(
             id=f"plasticbench/MemoryRetention{_suffix}-v0",
@@ -339,7 +303,7 @@ for _suffix, (_size, _longest_s, _n_official, _title, _words) in _TASKS.items():
                 "active_rate_hz": Uniform(60.0, 60.0, (0.0, 1000.0)),
                 "training_s": Uniform(10.0, 10.0, (0.1, 3600.0)),
             },
-            n_official=_n_official,
+            n_official=10,
             null_loss=_MEASURED[_suffix][0],
             reference_loss=_MEASURED[_suffix][1],
             families=("doublet",),

@@ -48,9 +48,14 @@ def loss_of(*differences, **rates):
         ((0.5, 0.5, 0.5, 0.5, 0.5), 1.0),  # as it was before training: the wiring, no memory
         ((-0.3, 0.0, 0.0, 0.0, 0.0), 1.0),  # a difference that has gone
         ((-0.1, 0.2, 0.2, 0.2, 0.2), 0.5),
+        ((0.3, -0.2, -0.2, -0.2, -0.2), 0.5),
+        ((0.3, 0.2, 0.2, 0.2, 0.2), 1.0),  # less than before training, and in its direction
+        ((0.0, 0.0, 0.3, 0.3, 0.3), 1.0),  # it came later: no memory of the training
+        ((0.0, 0.3, -0.3, 0.3, 0.3), 0.75),
+        ((0.0, 0.2, 0.3, 0.3, 0.2), 0.5),
     ],
 )
-def test_a_difference_counts_if_it_is_there_and_was_not_before(differences, loss):
+def test_a_difference_counts_if_it_came_with_training_and_for_as_long_as_it_stays(differences, loss):
     assert loss_of(*differences) == pytest.approx(loss, abs=1e-5)
 
 
