@@ -283,7 +283,9 @@ _TASKS: dict[str, tuple[dict[str, Any], float, str, str]] = {  # size, longest b
     "Mini": (_MINI, 60.0, "Memory over a minute, small", "four breaks of up to a minute"),
     "Hours": (_FULL, 14400.0, "Memory over hours", "ten breaks of up to four hours"),
 }
-_MEASURED = {"": (1.0, 0.5), "Mini": (1.0, 0.5), "Hours": (1.0, 0.5)}
+# Official means of the null and the reference rule; none that knows nothing beats the null rule. Hours: from the first
+# six breaks, which are the full task's to the bit, the later four counted as forgotten.
+_MEASURED = {"": (1.0, 0.391), "Mini": (1.0, 0.0401178), "Hours": (1.0, 0.635)}
 
 for _suffix, (_size, _longest_s, _title, _words) in _TASKS.items():
     register(
