@@ -130,7 +130,7 @@ register(
         conditions=w_init_of(len(FULL_SPECTRUM)),
         n_steps=1000,
         null_loss=1.10294,
-        blind_loss=0.992321,
+        blind_loss=0.981957,
         reference_loss=0.121443,
     )
 )
@@ -143,7 +143,7 @@ register(
         conditions=w_init_of(len(MINI_SPECTRUM)),
         n_steps=200,
         null_loss=0.936599,
-        blind_loss=0.826830,
+        blind_loss=0.570727,
         reference_loss=0.012441,
     )
 )
@@ -159,7 +159,7 @@ register(
         learning_rate=0.01,
         reference_rule="oja-online",
         null_loss=1.10294,
-        blind_loss=0.992321,
+        blind_loss=0.972170,
         reference_loss=0.491922,
     )
 )

@@ -57,6 +57,11 @@ class Standing:
         return self.entry.data["rule"]
 
     @property
+    def has_score(self) -> bool:
+        """Whether the score says something: not on a task that ranks nobody."""
+        return self.rank is not None or self.state != "verified"
+
+    @property
     def is_first(self) -> bool:
         """No other rule is better: it is first, or tied for it."""
         return self.rank is not None and self.rank[0] == 1

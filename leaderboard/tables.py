@@ -32,7 +32,7 @@ def _task_text(table: TaskStandings) -> str:
     task = table.task
     lines = [f"{task.id}: {task.title} (score 0 = null rule, 1 = {task.reference_rule})"]
     if table.ranked:
-        waiting = not all(standing.is_paired for standing in table.ranked)
+        waiting = not table.not_ranked_because and not all(standing.is_paired for standing in table.ranked)
         lines += [text_table(_HEADER, [_cells(standing) for standing in table.ranked]), table.verdict, table.comparison]
         lines += ["A round is lived by: plasticbench verify --rounds"] if waiting else []
     else:
@@ -57,8 +57,8 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         rank_text(standing.rank),
         "".join(standing.group),
         standing.name,
-        f"{standing.score:z.3f}",
-        f"{standing.score_interval[0]:z.3f} to {standing.score_interval[1]:z.3f}",
+        f"{standing.score:z.3f}" if standing.has_score else "-",
+        f"{standing.score_interval[0]:z.3f} to {standing.score_interval[1]:z.3f}" if standing.has_score else "-",
         f"{standing.loss:.5g}",
         f"{standing.official_loss:.5g}",
         "-" if standing.agreement_p is None else f"{standing.agreement_p:.2g}",

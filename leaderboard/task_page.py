@@ -16,7 +16,11 @@ from .templates import render, rule_link
 def task_page(table: TaskStandings, rules: Mapping[str, Any]) -> str:
     """The HTML of a task's page; `rules` by hash, of all that are ranked."""
     task, ranked = table.task, table.ranked
-    rows = [ForestRow(row.name, rule_link(row), row.score, *row.score_interval, row.score_iqm) for row in ranked]
+    rows = [
+        ForestRow(row.name, rule_link(row), row.score, *row.score_interval, row.score_iqm)
+        for row in ranked
+        if row.has_score
+    ]
     points = [ParetoPoint(row.name, rule_link(row), row.cost, row.loss) for row in ranked if row.cost is not None]
     learned = any(point.cost > 0 for point in points)
     return render(

@@ -2,10 +2,12 @@
 
     python -m plasticbench.tasks.references TASK ...
     python -m plasticbench.tasks.references --blind TASK ... [--keep FILE] [--from TASK] [--class NAME ...]
+    python -m plasticbench.tasks.references --table FILE
 
 The first prints `null_loss`, `reference_loss` and `blind_loss` over the official seeds; the rules that know nothing are
 those of `null_attacks` and what a search found. The second is that search: every class of uninformed rules, on training
-seeds (`blind_search`), each restart's result kept in FILE, from which a search that was stopped goes on.
+seeds (`blind_search`), each restart's result kept in FILE, from which a search that was stopped goes on; the last
+prints what FILE has.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from plasticbench.tasks.registry import task as task_of
 
     parser = argparse.ArgumentParser(prog="python -m plasticbench.tasks.references", description=__doc__)
-    parser.add_argument("task", nargs="+", metavar="TASK")
+    parser.add_argument("task", nargs="*", metavar="TASK")
+    parser.add_argument("--table", metavar="FILE", help="print what searches kept in FILE, and nothing else")
     parser.add_argument("--blind", action="store_true", help="search the classes of uninformed rules first")
     parser.add_argument("--keep", metavar="FILE", help="what searches found, added to; a stopped one goes on from it")
     parser.add_argument("--class", dest="classes", action="append", default=[], metavar="NAME", help="repeatable")
@@ -102,6 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="of a search of one class")
     parsed = parser.parse_args(arguments)
     try:
+        if bool(parsed.table) == bool(parsed.task):
+            raise PlasticbenchError("task: name one or more, or give --table FILE")
+        if parsed.table:
+            print(search_table(read_json(parsed.table)))
         for name in parsed.task:
             _measure_one(task_of(name), parsed)
     except PlasticbenchError as error:
@@ -126,9 +133,19 @@ def _measure_one(task: Task, parsed: argparse.Namespace) -> None:
     effort = replace(Effort.of(task), conditions=fixed, **given)
     starts = everything[task_id_of(parsed.smaller)] if parsed.smaller else None
     search_blind_rules(task, own, parsed.classes, effort, starts, save)
-    for name, found in own.items():
-        losses = ", ".join(f"{r['loss']:.5g}" for r in found["restarts"])
-        print(f"{task.id} {name}: restarts {losses}; official {found['official_loss']:.6g}", flush=True)
+    print(search_table({task.id: own}), flush=True)
+
+
+def search_table(searches: Mapping[str, Mapping[str, Any]]) -> str:
+    """What searches found, task id -> class -> result, as a Markdown table: the restarts side by side."""
+    lines = ["| task | class | restarts' losses on validation seeds | official loss |", "|---|---|---|---|"]
+    for task_id, classes in searches.items():
+        for name, found in classes.items():
+            if "official_loss" in found:
+                losses = ", ".join(f"{restart['loss']:.4g}" for restart in found["restarts"])
+                task_name = task_id.removeprefix("plasticbench/").removesuffix("-v0")
+                lines.append(f"| `{task_name}` | {name} | {losses} | {found['official_loss']:.4g} |")
+    return "\n".join(lines)
 
 
 def task_id_of(name: str) -> str:
