@@ -17,6 +17,7 @@ from plasticbench.rules import RuleBatch
 from plasticbench.simulation.clamped.lives import common_network, recordings_of
 from plasticbench.simulation.clamped.torch_engine import ClampedStepper
 from plasticbench.simulation.engine import Measured
+from plasticbench.stepping.actions import checked_action
 
 if TYPE_CHECKING:
     from plasticbench.tasks.task import Task
@@ -46,6 +47,10 @@ class ClampedLifetimes:
         return self._stepper.network.n_steps
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {self._name: (self._stepper.network.n_protocols,)}
+
+    @property
     def weights(self) -> dict[str, Tensor]:
         return {self._name: self._stepper.w[0]}
 
@@ -66,16 +71,12 @@ class ClampedLifetimes:
     def advance(self, action: Mapping[str, Tensor]) -> Tensor:
         """See `Lifetimes`. The loss comes with the last step."""
         stepper, was_over = self._stepper, self.over
-        for name in action:
-            if name != self._name:
-                raise PlasticbenchError(
-                    f"action.{name}: no such plastic pathway; {self.task.id} has {', '.join(self.task.pathways)}"
-                )
         zero = torch.zeros_like(stepper.w[0])
+        given = checked_action(action, self.shapes, self.task.id).get(self._name, zero)
         try:
-            delta = torch.as_tensor(action.get(self._name, zero)).to(zero).expand(zero.shape)
+            delta = given.to(zero).expand(zero.shape)
         except RuntimeError:
-            found, wanted = tuple(action[self._name].shape[1:]), tuple(zero.shape[1:])
+            found, wanted = tuple(given.shape[1:]), tuple(zero.shape[1:])
             raise PlasticbenchError(f"action.{self._name}: shape {found} does not broadcast against {wanted}") from None
         stepper.change(torch.where(was_over[:, None], zero, delta).unsqueeze(0))
         stepper.end_step()
@@ -85,6 +86,9 @@ class ClampedLifetimes:
             ((recordings, lives),) = self.recordings()
             part = torch.where(ended, self.task.measure_loss(recordings, lives).losses[0].to(part), part)
         return part
+
+    def abandon(self, lifetime: int) -> None:
+        self._stepper.alive[0, lifetime] = False
 
     def recordings(self) -> list[tuple[Recordings, list[Life]]]:
         stepper = self._stepper

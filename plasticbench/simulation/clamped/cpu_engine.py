@@ -19,7 +19,7 @@ from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.clamped import kernel
 from plasticbench.simulation.clamped.lives import common_network, recordings_of, start_of
 from plasticbench.simulation.engine import Measure, Measured
-from plasticbench.simulation.spiking.event_source import compiled_events, filters_of, synaptic_states
+from plasticbench.simulation.spiking.event_source import NOTHING, compiled_events, filters_of, synaptic_states
 from plasticbench.simulation.threads import default_threads
 
 _FEWEST = 64  # rules of a thread: fewer are done before it has begun
@@ -32,7 +32,7 @@ def run_cpu(
     started = time.perf_counter()
     network, structure = common_network(lives), rules.structure.pathways[0]
     start, n_rules = start_of(network, structure), rules.n_rules
-    events = compiled_events(structure, (), np.float64, np.uint16, transmits=False)
+    events = compiled_events(structure, (), np.float64, np.uint16, NOTHING)
     intervals_ns, interval = np.unique(network.elapsed_ns, return_inverse=True)
     w_end = np.empty((n_rules, network.n_protocols))
     n_lived, blown_up = np.empty(n_rules, np.int64), np.zeros(n_rules, np.bool_)
