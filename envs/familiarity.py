@@ -103,10 +103,6 @@ class Familiarity(SpikingTask):
     or inhibitory, is a pattern's if at least two fifths of its afferents are (its centre lies on the pattern or next
     to it).
 
-    ## Published
-    Last losses of the searches: IE 0.043 (least 0.0098), EE 0.044, EI 0.157, II 0.147, EEIE 0.024, EEEI 0.033,
-    EEII 0.019, EIIE 0.017; first losses 0.21 to 0.34, and 34 (IE) and 13 (EI) where some networks blow up.
-
     ## Version history
     v0: first version. Unlike the published code, every lifetime has its own wiring, presentations and input spikes.
     Not all that the published searches used is known. Inferred: weights of EI and II (the published II rule blows up
@@ -126,8 +122,6 @@ class Familiarity(SpikingTask):
     n_pattern: int = 500  # inputs
     input_weight: float = 0.1
     test_s: float = 5.0
-
-    # ------------------------------------------------------------ what a life is
 
     def patterns(self, conditions: Mapping[str, Any]) -> list[range]:
         """The inputs of each pattern; the novel one is the last."""
@@ -197,8 +191,6 @@ class Familiarity(SpikingTask):
         weights = [recording(name) for name in self.plastic for recording in (FinalWeights, sampled_weights)]
         recordings = (FAMILIAR, NOVEL, *weights)
         return Life(self.network(conditions, seed), seed, phases[-1].stop, recordings, conditions, phases)
-
-    # ------------------------------------------------------------ what becomes of it
 
     def loss(self, recordings: Recordings, lives: Sequence[Life]) -> Tensor:
         rates_hz = recordings[FAMILIAR], recordings[NOVEL]
@@ -279,9 +271,29 @@ _DRAWN: dict[str, dict[str, Distribution]] = {
 }
 _WORDS = {"E": "excitatory", "I": "inhibitory"}
 _NAMES = ("IE", "EE", "EI", "II", "EEIE", "EEEI", "EEII", "EIIE")
-# Official means, measured by this code: of the null rule, of the published learned rule, and of the best rule that
-# knows nothing where it beats the null rule.
-_MEASURED: dict[str, tuple[float, float, float | None]] = {}
+# What a rate that is the same in both tests loses at least: nothing below it is regulation.
+_CONSTANT_20_HZ, _CONSTANT_15_HZ = 1 / 18, 1 / 19
+# Means over the first official lifetimes (how many, in the comments), measured by this code: of the null rule (0 lives:
+# that of EE, whose network is the same while weights are frozen; EI: of its Mini) and of the published learned rule;
+# then the loss from which a score counts, 0.22 of EI with every weight 0.026.
+_MEASURED: dict[str, tuple[float, float, float | None]] = {
+    "IE": (32.2889, 0.00834162, _CONSTANT_20_HZ),  # 4 and 8 lives
+    "IEMini": (30.1687, 0.0336609, _CONSTANT_20_HZ),  # 40 and 40 lives
+    "EE": (0.267216, 0.0297835, _CONSTANT_15_HZ),  # 4 and 5 lives
+    "EEMini": (0.254277, 0.046223, _CONSTANT_15_HZ),  # 40 and 40 lives
+    "EI": (4.54966, 0.0743207, 0.22),  # 0 and 2 lives
+    "EIMini": (4.54966, 0.0990484, 0.22),  # 10 and 10 lives
+    "II": (0.267216, 0.0509358, None),  # 0 and 1 lives
+    "IIMini": (0.264021, 0.080385, None),  # 10 and 10 lives
+    "EEIE": (0.267216, 0.00974748, _CONSTANT_15_HZ),  # 0 and 2 lives
+    "EEIEMini": (0.254766, 0.0209881, _CONSTANT_15_HZ),  # 40 and 40 lives
+    "EEEI": (0.267216, 0.0191756, _CONSTANT_15_HZ),  # 0 and 2 lives
+    "EEEIMini": (0.254277, 0.0297312, _CONSTANT_15_HZ),  # 40 and 40 lives
+    "EEII": (0.267216, 0.00948256, _CONSTANT_15_HZ),  # 0 and 1 lives
+    "EEIIMini": (0.254867, 0.0309853, _CONSTANT_15_HZ),  # 40 and 40 lives
+    "EIIE": (0.267216, 0.0101112, _CONSTANT_15_HZ),  # 0 and 2 lives
+    "EIIEMini": (0.25041, 0.0236796, _CONSTANT_15_HZ),  # 30 and 40 lives
+}
 
 
 def _conditions(name: str) -> dict[str, Distribution]:
@@ -313,7 +325,7 @@ for _name in _NAMES:
     _words = " and ".join(f"{_WORDS[p[0]]}-to-{_WORDS[p[1]]}" for p in map(str.upper, _pathways(_name)))
     _least_hz, _most_hz = (20.0, 10.0) if _name == "IE" else (15.0, 5.0)
     for _suffix, _size, _n_official in (("", _FULL, 16), ("Mini", _MINI, 40)):
-        _null, _reference, _blind = _MEASURED.get(f"{_name}{_suffix}", (0.25, 0.05, None))
+        _null, _reference, _blind = _MEASURED[f"{_name}{_suffix}"]
         register(
             Familiarity(
                 id=f"plasticbench/Familiarity{_name}{_suffix}-v0",

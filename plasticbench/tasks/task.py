@@ -42,7 +42,8 @@ _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
     "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
 )  # fmt: skip
-_BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere
+_BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere; or less, so that
+_BLIND_SHARE = 0.03  # all of it is worth at most this share of what lies below, where that is little
 
 Policy = Callable[[Any], Any]
 Rules = Any  # a Rule, its name, a RuleBatch, a policy, a sequence of those, or (Family, θ of shape (n_rules, d))
@@ -213,7 +214,9 @@ class Task(abc.ABC):
         if self.blind_loss is None or loss <= self.blind_loss:
             return x
         blind, null = self._linear_or_log(self.blind_loss), self._linear_or_log(self.null_loss)
-        return x - (1.0 - _BLIND_SLOPE) * (min(x, null) - blind)
+        below = blind - self._linear_or_log(self.reference_loss)
+        slope = min(_BLIND_SLOPE, _BLIND_SHARE * below / (null - blind)) if null > blind else _BLIND_SLOPE
+        return x - (1.0 - slope) * (min(x, null) - blind)
 
     def _linear_or_log(self, loss: float) -> float:
         return math.log(max(loss, self.loss_floor)) if self.score_scale == "log" else loss
