@@ -276,6 +276,7 @@ _CONSTANT_20_HZ, _CONSTANT_15_HZ = 1 / 18, 1 / 19
 # Means over the first official lifetimes (how many, in the comments), measured by this code: of the null rule (0 lives:
 # that of EE, whose network is the same while weights are frozen; EI: of its Mini) and of the published learned rule;
 # then the loss from which a score counts, 0.22 of EI with every weight 0.026.
+_FEW_LIVES = "its marks are means over a few of its official lifetimes so far (docs/familiarity.md says how many)"
 _MEASURED: dict[str, tuple[float, float, float | None]] = {
     "IE": (32.2889, 0.00834162, _CONSTANT_20_HZ),  # 4 and 8 lives
     "IEMini": (30.1687, 0.0336609, _CONSTANT_20_HZ),  # 40 and 40 lives
@@ -344,6 +345,7 @@ for _name in _NAMES:
                 null_loss=_null,
                 reference_loss=_reference,
                 blind_loss=_blind,
+                not_ranked_because="" if _suffix and _name not in ("EI", "II") else _FEW_LIVES,
                 families=("doublet", "mlp"),
                 **_size,  # type: ignore[arg-type]
             )
