@@ -13,9 +13,16 @@ import numpy as np
 from plasticbench.networks.clamped import POST_SPIKE, PRE_SPIKE
 from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
+from plasticbench.simulation.spiking.event_source import FIXED
 
 COUNTS, NEAREST, CHANGED = 0, 1, 2  # how a filter takes its neuron's spikes: adds 1, becomes 1, adds `pending`
-ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M, FIRST_ITEM = range(12)  # of a frame
+FIRST_ITEM = len(FIXED)  # of a frame; what stands before is named in `FIXED`
+ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M = (
+    FIXED.index(name)
+    for name in (
+        "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m"
+    )
+)  # fmt: skip
 
 
 @compiled_plainly

@@ -25,7 +25,7 @@ from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
 EVENTS = ("on_pre", "on_post", "on_modulator")
-_FIXED = (
+FIXED = (
     "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
     "not_finite",
 )  # fmt: skip
@@ -38,7 +38,7 @@ def slots(structure: PathwayStructure, readable: Sequence[str]) -> tuple[str, ..
     """What the entries of a frame point to; `readable`: what the postsynaptic neurons offer."""
     filters = [item.name for item in filters_of(structure)]
     return (
-        *_FIXED,
+        *FIXED,
         *(f"{part} {name}" for name in filters for part in ("value", "unit", "pending")),
         *(f"{part} {name}" for name in synaptic_states(structure) for part in ("state", "since", "rate")),
         *(f"neuron {name}" for name in readable),
