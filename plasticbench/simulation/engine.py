@@ -48,7 +48,11 @@ Measure = Callable[[Recordings, Sequence[Life]], Measured]
 
 
 class Engine(Protocol):
-    """Runs every life under every rule."""
+    """Runs every life under every rule.
+
+    It may have `held_back(lives, options)`, why `auto` should not take it whatever it can run, or None; and
+    `verified_by`, the name of the engine that lives its lives again on machines that are not like this one.
+    """
 
     name: str
 
