@@ -27,9 +27,9 @@ def built(text: str, folder: Path, *flags: str, program: bool = False) -> Path:
     key = hashlib.sha256("\0".join((text, str(program), *FLAGS, *flags, *_headers())).encode()).hexdigest()[:24]
     library = folder / f"{key}{'' if program else '.so'}"
     if not library.exists():
-        source = folder / f"{key}.cpp"
+        part = folder / f"{key}.{os.getpid()}"  # several processes may build the same
+        source = part.with_suffix(f"{part.suffix}.cpp")
         source.write_text(text)
-        part = folder / f"{key}.{os.getpid()}"
         command = [
             "g++",
             *FLAGS,
