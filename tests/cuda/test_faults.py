@@ -1,7 +1,6 @@
 """What goes wrong on a GPU is noticed without one: races, strides, attributes, addresses."""
 
 import ctypes
-import re
 
 import numpy as np
 import pytest
@@ -98,25 +97,3 @@ def test_memory_is_given_back_when_a_launch_fails(fake_card, monkeypatch):
     with pytest.raises(CudaError, match="as a test"):
         on_card([four_pathways(10)], batch_of(FOUR, pair()), fake_card)
     assert fake_card.n_allocations == 0
-
-
-@pytest.mark.slow
-def test_every_barrier_of_a_step_is_needed(fake_card):
-    """Each removed in turn; those that only a race detector would miss are counted, and few."""
-    source = _source(fake_card)
-    places = [m.start() for m in re.finditer(r"__sync(threads|warp)\(\);", source)]
-
-    def without(place):
-        return source[:place] + source[source.index(";", place) + 1 :]
-
-    missed = [
-        place for place in places
-        if not is_noticed(fake_card, lambda text, place=place: without(place) if text == source else text)
-    ]  # fmt: skip
-    assert len(missed) <= len(places) // 3, [source[:place].count("\n") for place in missed]
-
-
-def _source(card):
-    found = []
-    outcomes(card, lambda source: found.append(source) or source)
-    return next(source for source in found if "live(Life*" in source)

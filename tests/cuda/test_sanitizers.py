@@ -104,3 +104,33 @@ def test_an_access_beyond_an_array_is_found(fake_card, tmp_path):
     program = sanitized(source, fake_card.folder, "address,undefined")
     ran = subprocess.run([program, tmp_path / "life", "2"], capture_output=True, text=True, check=False)
     assert "use-after-poison" in ran.stderr
+
+
+BARRIERS = {
+    "before the modulator": "__syncthreads();\n        modulate(b, t);",
+    "after the modulator": "__syncthreads();\n        count_postsynaptic(b, t);",
+    "before traces are renewed": "__syncthreads();\n        renew(b, t);",
+}
+
+
+@pytest.mark.slow
+def test_a_removed_barrier_of_a_delivery_or_a_renewal_is_noticed(fake_card, tmp_path):
+    """A race, a launch that fails, or another outcome."""
+    plan = written(fake_card, modulated_life(), rule_of(WITH_STATES), 220, tmp_path / "life", deliver_step=200)
+    source = kernel_source(plan)
+    expected = lived(fake_card, source, tmp_path / "life")
+    for name, barrier in BARRIERS.items():
+        assert source.count(barrier) == 1
+        without = source.replace(barrier, barrier.removeprefix("__syncthreads();"))
+        assert lived(fake_card, without, tmp_path / "life") != expected, name
+
+
+def lived(card, source, path):
+    """What a kernel's program comes to in three orders of its threads."""
+    program = sanitized(source, card.folder, "thread")
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    runs = [
+        subprocess.run([program, path, str(order)], capture_output=True, text=True, env=environment, check=False)
+        for order in range(3)
+    ]
+    return [(ran.returncode, ran.stdout) for ran in runs]
