@@ -10,7 +10,7 @@ from small_tasks import make_catalogue, measure, result_json, rule_json
 import plasticbench
 from plasticbench.evaluation import statistics
 from plasticbench.leaderboard import equivalence, installed, open_board, submit, verify
-from plasticbench.leaderboard.ranking import rank
+from plasticbench.leaderboard.ranking import rank, rank_draws
 from plasticbench.leaderboard.rounds import drawn_seeds, live_round
 from plasticbench.leaderboard.standings import task_standings
 from plasticbench.rules import Rule, load_rule, rule_from_json
@@ -26,7 +26,11 @@ def lenient(monkeypatch):
     monkeypatch.setattr(equivalence, "FRESH_LEVEL", 0.0)
 
 
-@pytest.mark.parametrize("task_id", plasticbench.task_ids())
+# On the data of an experiment every lifetime is the same, and published: to know them is the task.
+DRAWN = [i for i in plasticbench.task_ids() if plasticbench.task(i).experiment is None]
+
+
+@pytest.mark.parametrize("task_id", DRAWN)
 def test_what_is_remembered_of_the_official_seeds_counts_on_no_task(tmp_path, lenient, task_id):
     """The rivals differ by less than is remembered; lives are arithmetic, task, seeds and score the task's own."""
     task = plasticbench.task(task_id)
@@ -131,10 +135,10 @@ def luckiest_is_not_better(task, n_rules, n_seeds):
     official = task.losses(rules, task.official_seeds[:n_seeds])
     picked = rules[int(official.mean(1).argmin())]
     fresh = task.losses([picked, reference], drawn_seeds(f"test {task.id}", n_seeds)).numpy()
-    return not rank(fresh).better[0, 1]
+    return not rank_draws([{"fresh": row} for row in fresh], [n_rules, 1]).better[0, 1]
 
 
-@pytest.mark.parametrize("task_id", plasticbench.task_ids())
+@pytest.mark.parametrize("task_id", DRAWN)
 def test_the_luckiest_of_noisy_twins_is_no_better_than_the_rule_itself(task_id):
     assert luckiest_is_not_better(plasticbench.task(task_id).shortened(), 6, 6)
 
