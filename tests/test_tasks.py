@@ -209,7 +209,7 @@ def test_frozen_references_are_what_this_code_measures(task_id):
 def test_unknown_tasks_and_engines_are_named_with_what_there_is():
     with pytest.raises(plasticbench.PlasticbenchError, match="OjaMini-v0"):
         plasticbench.task("OjaMin-v0")
-    with pytest.raises(plasticbench.PlasticbenchError, match="cpu, stepping, torch"):
+    with pytest.raises(plasticbench.PlasticbenchError, match="auto, cpu, cpu-integer, cuda, stepping, torch"):
         plasticbench.task("OjaMini-v0").losses("oja", [0], engine="abacus")
 
 

@@ -133,10 +133,10 @@ class Life:
     phases: tuple[Phase, ...] = ()
     modulator: Modulator | None = None
     resets: tuple[int, ...] = ()
-    excursions: tuple[Excursion, ...] = ()  # in order, none within another
     targets: Mapping[str, np.ndarray] = field(default_factory=dict)
     presentations: Presentations | None = None  # of rate networks
     w_init: Mapping[str, np.ndarray] = field(default_factory=dict)  # of rate networks: pathway -> (n_post, n_pre)
+    excursions: tuple[Excursion, ...] = ()  # in order, none within another
 
     def __post_init__(self) -> None:
         if self.n_steps < 1:
