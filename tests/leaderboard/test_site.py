@@ -298,7 +298,8 @@ def window():
 
 def test_a_browser_sorts_a_table_follows_a_link_and_has_nothing_to_complain_about(window, site):
     window.open((site / "tasks" / "Small-v0.html").as_uri())
-    names = "return [...document.querySelectorAll('table')[0].tBodies[0].rows].map(r => r.cells[1].querySelector('a').textContent)"
+    rows = "[...document.querySelectorAll('table')[0].tBodies[0].rows]"
+    names = f"return {rows}.map(r => r.cells[1].querySelector('a').textContent)"
     assert window.run(names) == ["reference", "zeta", "alpha"]
     window.click("table th:nth-child(2) button")
     assert window.run(names) == ["alpha", "reference", "zeta"]
