@@ -28,6 +28,8 @@ from plasticbench.tasks.metrics.novelty import relative_difference
 from plasticbench.tasks.registry import register
 from plasticbench.tasks.spiking_task import SpikingTask
 
+from .familiarity_marks import FEW_LIVES, MEASURED
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -271,30 +273,6 @@ _DRAWN: dict[str, dict[str, Distribution]] = {
 }
 _WORDS = {"E": "excitatory", "I": "inhibitory"}
 _NAMES = ("IE", "EE", "EI", "II", "EEIE", "EEEI", "EEII", "EIIE")
-# What a rate that is the same in both tests loses at least: nothing below it is regulation.
-_CONSTANT_20_HZ, _CONSTANT_15_HZ = 1 / 18, 1 / 19
-# Means over the first official lifetimes (how many, in the comments), measured by this code: of the null rule (0 lives:
-# that of EE, whose network is the same while weights are frozen; EI: of its Mini) and of the published learned rule;
-# then the loss from which a score counts, 0.22 of EI with every weight 0.026.
-_FEW_LIVES = "its marks are means over a few of its official lifetimes so far (docs/familiarity.md says how many)"
-_MEASURED: dict[str, tuple[float, float, float | None]] = {
-    "IE": (32.2889, 0.00834162, _CONSTANT_20_HZ),  # 4 and 8 lives
-    "IEMini": (30.1687, 0.0336609, _CONSTANT_20_HZ),  # 40 and 40 lives
-    "EE": (0.267216, 0.0297835, _CONSTANT_15_HZ),  # 4 and 5 lives
-    "EEMini": (0.254277, 0.046223, _CONSTANT_15_HZ),  # 40 and 40 lives
-    "EI": (4.54966, 0.0743207, 0.22),  # 0 and 2 lives
-    "EIMini": (4.54966, 0.0990484, 0.22),  # 10 and 10 lives
-    "II": (0.267216, 0.0509358, None),  # 0 and 1 lives
-    "IIMini": (0.264021, 0.080385, None),  # 10 and 10 lives
-    "EEIE": (0.267216, 0.00974748, _CONSTANT_15_HZ),  # 0 and 2 lives
-    "EEIEMini": (0.254766, 0.0209881, _CONSTANT_15_HZ),  # 40 and 40 lives
-    "EEEI": (0.267216, 0.0191756, _CONSTANT_15_HZ),  # 0 and 2 lives
-    "EEEIMini": (0.254277, 0.0297312, _CONSTANT_15_HZ),  # 40 and 40 lives
-    "EEII": (0.267216, 0.00948256, _CONSTANT_15_HZ),  # 0 and 1 lives
-    "EEIIMini": (0.254867, 0.0309853, _CONSTANT_15_HZ),  # 40 and 40 lives
-    "EIIE": (0.267216, 0.0101112, _CONSTANT_15_HZ),  # 0 and 2 lives
-    "EIIEMini": (0.25041, 0.0236796, _CONSTANT_15_HZ),  # 30 and 40 lives
-}
 
 
 def _conditions(name: str) -> dict[str, Distribution]:
@@ -326,7 +304,7 @@ for _name in _NAMES:
     _words = " and ".join(f"{_WORDS[p[0]]}-to-{_WORDS[p[1]]}" for p in map(str.upper, _pathways(_name)))
     _least_hz, _most_hz = (20.0, 10.0) if _name == "IE" else (15.0, 5.0)
     for _suffix, _size, _n_official in (("", _FULL, 16), ("Mini", _MINI, 40)):
-        _null, _reference, _blind = _MEASURED[f"{_name}{_suffix}"]
+        _null, _reference, _blind = MEASURED[f"{_name}{_suffix}"]
         register(
             Familiarity(
                 id=f"plasticbench/Familiarity{_name}{_suffix}-v0",
@@ -345,7 +323,7 @@ for _name in _NAMES:
                 null_loss=_null,
                 reference_loss=_reference,
                 blind_loss=_blind,
-                not_ranked_because="" if _suffix and _name not in ("EI", "II") else _FEW_LIVES,
+                not_ranked_because="" if _suffix and _name not in ("EI", "II") else FEW_LIVES,
                 families=("doublet", "mlp"),
                 **_size,  # type: ignore[arg-type]
             )

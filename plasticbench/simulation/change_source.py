@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from plasticbench.language.emission import Dialect, emit_values
 from plasticbench.language.program import Program
 from plasticbench.rules.event import Event
+
+MOST_SCALARS = 32  # parameters that the compiler keeps in registers
+
+
+@dataclass(frozen=True)
+class Registers(Dialect):
+    """Parameters were loaded before the loop, unless there are many."""
+
+    in_registers: bool = True
+
+    def parameter(self, index: int) -> str:
+        return f"p{index}" if self.in_registers else f"parameters[{index}]"
 
 
 def change_lines(change: Event, name: str, variables: Iterable[str], target: Dialect) -> list[str]:

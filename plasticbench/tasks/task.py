@@ -29,6 +29,7 @@ from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.outcome import Outcome, merge
 from plasticbench.tasks.policy import TaskPolicy
 from plasticbench.tasks.rule_map import RuleMap
+from plasticbench.tasks.score import score_of
 from plasticbench.tasks.specification import declared, declared_life
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
     "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
 )  # fmt: skip
-_BLIND_SLOPE = 0.01  # of the score between `blind_loss` and the null rule's, relative to elsewhere; or less, so that
-_BLIND_SHARE = 0.03  # all of it is worth at most this share of what lies below, where that is little
 
 Policy = Callable[[Any], Any]
 Rules = Any  # a Rule, its name, a RuleBatch, a policy, a sequence of those, or (Family, θ of shape (n_rules, d))
@@ -205,21 +204,7 @@ class Task(abc.ABC):
 
     def score(self, mean_loss: float) -> float:
         """0 for the null rule's official loss, 1 for the reference rule's; unclipped."""
-        null, best = self._on_scale(self.null_loss), self._on_scale(self.reference_loss)
-        return (null - self._on_scale(mean_loss)) / (null - best)
-
-    def _on_scale(self, loss: float) -> float:
-        """The loss or its logarithm; from `blind_loss` to the null rule's, where less is no sign of learning, flat."""
-        x = self._linear_or_log(loss)
-        if self.blind_loss is None or loss <= self.blind_loss:
-            return x
-        blind, null = self._linear_or_log(self.blind_loss), self._linear_or_log(self.null_loss)
-        below = blind - self._linear_or_log(self.reference_loss)
-        slope = min(_BLIND_SLOPE, _BLIND_SHARE * below / (null - blind)) if null > blind else _BLIND_SLOPE
-        return x - (1.0 - slope) * (min(x, null) - blind)
-
-    def _linear_or_log(self, loss: float) -> float:
-        return math.log(max(loss, self.loss_floor)) if self.score_scale == "log" else loss
+        return score_of(self, mean_loss)
 
     def make_family(self, name: str | None = None, **options: Any) -> Family:
         """A search space of rules for this task's pathways; the first of `families` by default."""

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import ModuleType
 
-from plasticbench.language.emission import Dialect
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
-from plasticbench.simulation.change_source import change_lines
+from plasticbench.simulation.change_source import MOST_SCALARS, Registers, change_lines
 from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
 _FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial")
 _OF_ITEMS = frozenset({"pre", "post", "reconstruction"})  # what differs between the items of a step
-_MOST_SCALARS = 32
 _INDENT = "    "
 
 
@@ -67,16 +65,6 @@ def changes_source(structure: PathwayStructure) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Registers(Dialect):
-    """Parameters were loaded before the loop, unless there are many."""
-
-    in_registers: bool = True
-
-    def parameter(self, index: int) -> str:
-        return f"p{index}" if self.in_registers else f"parameters[{index}]"
-
-
 def _indent(lines: Sequence[str], depth: int = 1) -> list[str]:
     return [_INDENT * depth + line for line in lines]
 
@@ -86,8 +74,8 @@ class _Writer:
     structure: PathwayStructure
 
     @cached_property
-    def target(self) -> _Registers:
-        return _Registers("numba", "float64", len(self.structure.parameters) <= _MOST_SCALARS)
+    def target(self) -> Registers:
+        return Registers("numba", "float64", len(self.structure.parameters) <= MOST_SCALARS)
 
     @cached_property
     def sides(self) -> dict[str, str]:

@@ -17,10 +17,9 @@ from types import ModuleType
 
 import numpy as np
 
-from plasticbench.language.emission import Dialect
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
-from plasticbench.simulation.change_source import change_lines
+from plasticbench.simulation.change_source import MOST_SCALARS, Registers, change_lines
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
@@ -29,7 +28,6 @@ FIXED = (
     "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
     "not_finite",
 )  # fmt: skip
-_MOST_SCALARS = 32  # parameters that the compiler keeps in registers
 _INDENT = "    "
 NUMBERS, INTEGERS, NOTHING = "numbers", "integers", "nothing"  # what `on_pre` passes on to postsynaptic neurons
 
@@ -107,16 +105,6 @@ _ARRIVAL = {
 
 
 @dataclass(frozen=True)
-class _Registers(Dialect):
-    """Parameters were loaded before the loop, unless there are many."""
-
-    in_registers: bool = True
-
-    def parameter(self, index: int) -> str:
-        return f"p{index}" if self.in_registers else f"parameters[{index}]"
-
-
-@dataclass(frozen=True)
 class _Writer:
     structure: PathwayStructure
     readable: tuple[str, ...]
@@ -129,8 +117,8 @@ class _Writer:
         return places_of(self.structure, self.readable)
 
     @cached_property
-    def target(self) -> _Registers:
-        return _Registers("numba", "float64", len(self.structure.parameters) <= _MOST_SCALARS)
+    def target(self) -> Registers:
+        return Registers("numba", "float64", len(self.structure.parameters) <= MOST_SCALARS)
 
     def function(self, event: str) -> str:
         changes = self.structure.targets(event)

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from plasticbench.language.emission import Dialect
 from plasticbench.networks.spiking import SpikingPathway
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
-from plasticbench.simulation.change_source import change_lines
+from plasticbench.simulation.change_source import Registers, change_lines
 from plasticbench.simulation.spiking.cuda.plan import Filter, Plan
 from plasticbench.simulation.spiking.event_source import places_of
 from plasticbench.simulation.spiking.state import CHANGED
@@ -22,16 +21,6 @@ _MOST_SCALARS = 16  # parameters that stay in registers
 def inside(lines: Iterable[str]) -> list[str]:
     """The lines, one level deeper."""
     return [_INDENT + line for line in lines]
-
-
-@dataclass(frozen=True)
-class _Registers(Dialect):
-    """Parameters were loaded before the loop, unless there are many."""
-
-    in_registers: bool = True
-
-    def parameter(self, index: int) -> str:
-        return f"p{index}" if self.in_registers else f"parameters[{index}]"
 
 
 @dataclass(frozen=True)
@@ -74,8 +63,8 @@ class Synapses:
         return places_of(self.structure, tuple(readable))
 
     @cached_property
-    def target(self) -> _Registers:
-        return _Registers("cuda", "float64", len(self.structure.parameters) <= _MOST_SCALARS)
+    def target(self) -> Registers:
+        return Registers("cuda", "float64", len(self.structure.parameters) <= _MOST_SCALARS)
 
     def changes(self, event: str) -> dict[str, Event]:
         return self.structure.targets(event)
