@@ -106,6 +106,8 @@ KILLED = {  # some twenty steps each
     "gradient": {"budget": 16 * 20, "options": {"lifetimes": 16}},
     "random-search": {"budget": 8 * 40 * 20, "options": {"population": 40}},
     "evotorch": {"budget": 8 * 20 * 20 + 160, "options": {"population": 40, "lifetimes": 4}},
+    "optuna": {"budget": 2 * 20 + 5 * 2, "options": {"lifetimes": 2}},
+    "persistent-es": {"budget": 8 * 2 * 20, "options": {"particles": 8}},
 }
 
 

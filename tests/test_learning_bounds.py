@@ -13,6 +13,8 @@ SMALL = {
     "gradient": {"budget": 8 * 30, "options": {"lifetimes": 8, "l1": 0.0}},
     "random-search": {"budget": 8 * 8 * 4, "options": {"population": 8, "spread": 10.0}},
     "evotorch": {"budget": 8 * 2 * 12 + 8 * 8, "options": {"population": 8, "lifetimes": 2, "l1": 0.0}},
+    "optuna": {"budget": 4 * 40 + 5 * 8, "options": {"width": 10.0}},
+    "persistent-es": {"budget": 16 * 2 * 24, "options": {"particles": 16, "std": 1.0}},
 }
 OJA_WITH_DECAY = {
     "format": "plasticbench/rule@1", "name": "own",

@@ -152,6 +152,7 @@ def test_gradients_that_are_switched_off_are_an_error(tmp_path, switched_off):
 @pytest.mark.parametrize(
     ("learner", "settings", "message"),
     [
+        ("persistent-es", {}, "workers: lifetimes that stop on the way"),
         ("gradient", {}, "workers: the gradient is computed in this process"),
         ("random-search", {"engine": "torch"}, "workers: .* not engine 'torch'"),
         ("random-search", {"device": "cuda"}, "workers: .* not device 'cuda'"),
@@ -223,8 +224,9 @@ def test_the_modules_of_bundled_learners_import_neither_evotorch_nor_numba():
     code = (
         "import sys; import plasticbench; before = set(sys.modules);"
         "import plasticbench.learning.options;"
-        "import plasticbench.baselines.evotorch, plasticbench.baselines.gradient, plasticbench.baselines.random_search;"
-        "heavy = {'torch', 'numba', 'matplotlib', 'evotorch', 'ray'} & (set(sys.modules) - before);"
+        "from plasticbench.tasks.registry import learners;"
+        "modules = [__import__(kind.module_name) for kind in learners().values()];"
+        "heavy = {'torch', 'numba', 'matplotlib', 'evotorch', 'ray', 'optuna'} & (set(sys.modules) - before);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

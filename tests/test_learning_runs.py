@@ -20,6 +20,8 @@ LEARNERS = {  # a few steps each
     "random-search": {"budget": 8 * 4 * 3, "options": {"population": 4}},
     "gradient": {"budget": 4 * 4, "options": {"lifetimes": 4}},
     "evotorch": {"budget": 8 * 2 * 3 + 2 * 16, "options": {"population": 8, "lifetimes": 2}},
+    "optuna": {"budget": 2 * 6 + 5 * 2, "options": {"lifetimes": 2, "startup": 3}},
+    "persistent-es": {"budget": 4 * 3, "options": {"particles": 4, "lifetimes": 1}},
 }
 
 

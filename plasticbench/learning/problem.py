@@ -15,6 +15,7 @@ from plasticbench.evaluation.plain_data import whole_number
 from plasticbench.learning.executors import Executor, InProcess
 from plasticbench.learning.rule_set import RuleSet
 from plasticbench.learning.run_directory import Cost, RunDirectory
+from plasticbench.learning.unrolled import Unrolled, check_unrolled
 from plasticbench.rules import Family, Rule
 from plasticbench.rules.size import check_size
 from plasticbench.simulation.random import Stream, check_seed
@@ -145,6 +146,22 @@ class Problem:
         """As `outcome`, of rules of any structure."""
         return self._spend(_listed(rules), seeds, engine, conditions, metrics=True)
 
+    def unrolled(
+        self, n_rules: int, seeds: Iterable[int] | None = None, conditions: Conditions | None = None
+    ) -> Unrolled:
+        """Lifetimes that are lived a stretch at a time, charged as a whole when they begin: see `Unrolled`.
+
+        Raises PlasticbenchError where the lifetimes of the task cannot be stopped on the way.
+        """
+        check_unrolled(self.task, self.engine, self.executor.workers)
+        chosen = None if seeds is None else tuple(check_seed(seed) for seed in seeds)
+        needed = self._affordable(n_rules, chosen)
+        if self._run is not None:
+            self._run.begin()
+        lives = self.task.draw(self.training_seeds() if chosen is None else chosen, conditions)
+        self._charge(needed, n_rules * sum(life.n_steps * life.dt_s for life in lives))
+        return Unrolled(self.task, self.family, n_rules, lives, self.device or "cpu")
+
     def rule(self, theta: Tensor, name: str = "learned") -> Rule:
         """The rule of one θ (d,)."""
         import torch
@@ -189,6 +206,19 @@ class Problem:
     def _spend(self, rules: Any, seeds: Any, engine: str | None, conditions: Any, metrics: bool) -> Outcome:
         chosen = None if seeds is None else tuple(check_seed(seed) for seed in seeds)
         n_rules = len(rules[1]) if isinstance(rules, tuple) else len(rules)
+        needed = self._affordable(n_rules, chosen)
+        self.executor.start()
+        if self._run is not None:
+            self._run.begin()
+        outcome = self.execute(
+            rules, self.training_seeds() if chosen is None else chosen, engine or self.engine, device=self.device,
+            threads=self.threads, conditions=conditions, metrics=metrics,
+        )  # fmt: skip
+        self._charge(needed, outcome.simulated_s)
+        return outcome
+
+    def _affordable(self, n_rules: int, chosen: Sequence[int] | None) -> int:
+        """Lifetimes that a call takes. Raises for none, for too many, and for official seeds."""
         needed = n_rules * (LIFETIMES_PER_RULE if chosen is None else len(chosen))
         if needed == 0:
             raise PlasticbenchError(f"{'seeds' if n_rules else 'rules'}: none given; a call takes at least one")
@@ -199,18 +229,13 @@ class Problem:
         official = set(chosen or ()) & set(self.task.official_seeds)
         if official:
             raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
-        self.executor.start()
-        if self._run is not None:
-            self._run.begin()
-        outcome = self.execute(
-            rules, self.training_seeds() if chosen is None else chosen, engine or self.engine, device=self.device,
-            threads=self.threads, conditions=conditions, metrics=metrics,
-        )  # fmt: skip
-        self.lifetimes_spent += needed
-        self.simulated_s += outcome.simulated_s
+        return needed
+
+    def _charge(self, lifetimes: int, simulated_s: float) -> None:
+        self.lifetimes_spent += lifetimes
+        self.simulated_s += simulated_s
         if self._progress is not None:
             self._progress(self.lifetimes_spent, self.budget)
-        return outcome
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.resumed_state = saved["state"]

@@ -58,6 +58,13 @@ class RateStepper:
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()
 
+    def take(self, rules: RuleBatch) -> None:
+        """Live on under other rules of the same structure, from the next presentation."""
+        rules = with_slow_arrays(self.network, rules).to(self._inputs.device, self._inputs.dtype)
+        self._arrays = rules.arrays
+        for memory in self.memory.values():
+            memory.decay_as(rules)
+
     @property
     def finished(self) -> bool:
         """Whether every lifetime is over."""
@@ -226,24 +233,29 @@ def _parts(rules: RuleBatch, lives: RateLives, whole: bool) -> Iterator[RuleBatc
         yield rules.select(slice(first, first + size))
 
 
+def learn_step(stepper: RateStepper, rules: RuleBatch) -> None:
+    """What these rules, of the lives' device and type, change at this presentation. `end_step` goes on to the next."""
+    structures = zip(stepper.network.pathways, rules.structure.pathways, rules.parameters, strict=True)
+    seen = stepper.observe()
+    deltas: dict[str, Tensor] = {}
+    for name, structure, values in structures:
+        for event in stepper.events(name):
+            for target, change in structure.targets(event).items():
+                mean = change.evaluate_mean(seen[name], values, -3)
+                if target == "w":
+                    deltas[name] = deltas[name] + mean if name in deltas else mean
+                else:
+                    stepper.memory[name].change(target, mean)
+        stepper.memory[name].end_step(seen[name], values)
+    stepper.advance(deltas)
+
+
 def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
     stepper = RateStepper(lives, rules, device)
-    parameters = [p.to(device=device, dtype=torch.float64) for p in rules.parameters]
-    structures = dict(zip(lives.network.pathways, rules.structure.pathways, strict=True))
-    nothing_changes = not any(s.event_items or s.traces for s in structures.values())
+    rules = rules.to(device, torch.float64)
+    nothing_changes = not any(s.event_items or s.traces for s in rules.structure.pathways)
     while not stepper.finished:
-        seen = stepper.observe()
-        deltas: dict[str, Tensor] = {}
-        for (name, structure), values in zip(structures.items(), parameters, strict=True):
-            for event in stepper.events(name):
-                for target, change in structure.targets(event).items():
-                    mean = change.evaluate_mean(seen[name], values, -3)
-                    if target == "w":
-                        deltas[name] = deltas[name] + mean if name in deltas else mean
-                    else:
-                        stepper.memory[name].change(target, mean)
-            stepper.memory[name].end_step(seen[name], values)
-        stepper.advance(deltas)
+        learn_step(stepper, rules)
         stepper.end_step()
         if nothing_changes and not stepper.network.has_readout and not stepper.samples and not stepper.modulation:
             break  # nothing changes and nothing is recorded on the way

@@ -24,11 +24,16 @@ class SynapticMemory:
             name: torch.zeros((n_rules, n_seeds, 1, *sizes[scope]), dtype=like.dtype, device=like.device)
             for name, scope in where.items()
         }
-        self._decay = {
-            name: torch.exp(-dt_s / tau_s)[:, None, None, None, None]
-            for name, tau_s in rules.time_constants_s(pathway).items()
-        }
+        self._pathway, self._dt_s = pathway, dt_s
         self._changed: dict[str, Tensor] = {}
+        self.decay_as(rules)
+
+    def decay_as(self, rules: RuleBatch) -> None:
+        """Take the time constants of these rules, of the same structure, from now on."""
+        self._decay = {
+            name: torch.exp(-self._dt_s / tau_s)[:, None, None, None, None]
+            for name, tau_s in rules.time_constants_s(self._pathway).items()
+        }
 
     def variables(self) -> Mapping[str, Tensor]:
         """What the rule reads of it."""
