@@ -150,8 +150,8 @@ class RunDirectory:
         self.begin()
         if isinstance(found, RuleSet):
             found.save(self.path)
+        (found.best if isinstance(found, RuleSet) else found).save(self.path / RULE)  # first: a disk may be nearly full
         write_bytes(self.path / _CURVE, learning_curve(self.history, known_losses))
-        (found.best if isinstance(found, RuleSet) else found).save(self.path / RULE)
         outcome = {"budget": self._settings.get("budget"), **asdict(cost)}
         write_text(self.path / OUTCOME, json.dumps(outcome, indent=1, allow_nan=False) + "\n")
 
