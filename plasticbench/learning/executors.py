@@ -1,7 +1,8 @@
 """Where a problem's lifetimes run: in this process, or on Ray actors of this machine or of a cluster.
 
-On the cpu engine, which the actors run, a lifetime's bits depend on its rule and seed alone, and the actors draw
-nothing, so that any number of workers gives the same losses. Ray: Moritz et al., OSDI 2018.
+Actors run the cpu engine, a core each, or the cuda engine, a GPU each. On both a lifetime's bits depend on its rule and
+seed alone, and the actors draw nothing, so that any number of workers gives the same losses. Ray: Moritz et al., OSDI
+2018.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Population = tuple[Family, Tensor] | Sequence[Rule | str]
 
 _PATIENCE_S = 10.0  # for a cluster's first answer
-_PARTS_PER_WORKER = 4  # small enough that actors finish together: blown-up lifetimes are short
+_PARTS_PER_WORKER = 4  # of the cpu engine: small enough that actors finish together: blown-up lifetimes are short
 
 
 class Executor(Protocol):
@@ -51,17 +52,19 @@ def make_executor(task: Task, workers: int = 0, engine: str = "auto", device: st
     """
     if not workers:
         return InProcess(task)
-    _check_engine(engine, device)
-    return RayActors(task, workers)
+    return RayActors(task, workers, _checked_engine(engine, device))
 
 
-def _check_engine(engine: str, device: str | None) -> None:
-    for name, value, own in (("engine", engine, ("auto", "cpu")), ("device", device, (None, "cpu"))):
+def _checked_engine(engine: str, device: str | None) -> str:
+    """The engine that actors run."""
+    devices = (None, "cuda") if engine == "cuda" else (None, "cpu")
+    for name, value, own in (("engine", engine, ("auto", "cpu", "cuda")), ("device", device, devices)):
         if value not in own:
             raise PlasticbenchError(
-                f"workers: they run the cpu engine, whose bits do not depend on how a population is divided, "
+                f"workers: they run the engines cpu and cuda, whose bits do not depend on how a population is divided, "
                 f"not {name} {value!r}; leave the {name} or the workers out"
             )
+    return "cuda" if engine == "cuda" else "cpu"
 
 
 class InProcess:
@@ -88,24 +91,27 @@ class _Simulator:
     def __init__(self, task: Task):
         self._task = task
 
-    def run(self, rules: Population, seeds: Sequence[int], options: dict[str, Any]) -> Outcome:
+    def run(self, rules: Population, seeds: Sequence[int], engine: str, options: dict[str, Any]) -> Outcome:
         import torch
 
         with torch.no_grad():
-            return self._task.run(rules, seeds, "cpu", **options)
+            return self._task.run(rules, seeds, engine, **options)
 
 
 class RayActors:
-    """`workers` actors of one core each, on this machine or on the cluster that `RAY_ADDRESS` names."""
+    """`workers` actors of one core each, on this machine or on the cluster that `RAY_ADDRESS` names.
 
-    def __init__(self, task: Task, workers: int):
-        self._task, self.workers = task, workers
+    On the cuda engine each has a GPU to itself as well.
+    """
+
+    def __init__(self, task: Task, workers: int, engine: str = "cpu"):
+        self._task, self.workers, self._engine = task, workers, engine
         self._actors: list[Any] = []
         self._ray: Any = None
         self._started_ray = False
 
     def start(self) -> None:
-        """Raises PlasticbenchError if the cluster has too few cores for the actors, or cannot be reached."""
+        """Raises PlasticbenchError if the cluster has too few cores or GPUs for the actors, or cannot be reached."""
         if self._actors:
             return
         with warnings.catch_warnings():
@@ -115,14 +121,19 @@ class RayActors:
             self._ray = ray
             if not ray.is_initialized():
                 self._connect()
-            n_cores = int(ray.cluster_resources().get("CPU", 0))
-            if n_cores < self.workers:
+            self._check_room(ray.cluster_resources())
+            needs = {"num_cpus": 1, "num_gpus": 1} if self._engine == "cuda" else {"num_cpus": 1}
+            actor = ray.remote(**needs)(_Simulator)
+            self._actors = [actor.remote(self._task) for _ in range(self.workers)]
+
+    def _check_room(self, resources: Any) -> None:
+        kinds = {"CPU": "core", "GPU": "GPU"} if self._engine == "cuda" else {"CPU": "core"}
+        for kind, word in kinds.items():
+            if (n := int(resources.get(kind, 0))) < self.workers:
                 self.close()
                 raise PlasticbenchError(
-                    f"workers: {self.workers} actors, one core each, but Ray has {n_cores}; ask for fewer"
+                    f"workers: {self.workers} actors, one {word} each, but Ray has {n}; ask for fewer"
                 )
-            actor = ray.remote(num_cpus=1)(_Simulator)
-            self._actors = [actor.remote(self._task) for _ in range(self.workers)]
 
     def close(self) -> None:
         for actor in self._actors:
@@ -133,18 +144,19 @@ class RayActors:
             self._started_ray = False
 
     def __call__(self, rules: Population, seeds: Sequence[int], engine: str, **options: Any) -> Outcome:
-        """As `task.run` on the cpu engine. Raises PlasticbenchError for another."""
-        _check_engine(engine, options.get("device"))
+        """As `task.run` on the actors' engine. Raises PlasticbenchError for another."""
+        if _checked_engine(engine, options.get("device")) != self._engine:
+            raise PlasticbenchError(f"engine: the workers run {self._engine}, not {engine!r}; leave the engine out")
         self.start()
-        options |= {"threads": 1, "device": None}
-        waiting = _parts(rules, self.workers * _PARTS_PER_WORKER)
+        options |= {"threads": None if self._engine == "cuda" else 1, "device": None}
+        waiting = _parts(rules, self.workers * (1 if self._engine == "cuda" else _PARTS_PER_WORKER))
         parts: list[tuple[list[int], Outcome]] = []
         running: dict[Any, tuple[list[int], Any]] = {}
         idle = list(self._actors)
         while waiting or running:
             while waiting and idle:
                 (indices, part), actor = waiting.pop(0), idle.pop()
-                running[actor.run.remote(part, seeds, options)] = (indices, actor)
+                running[actor.run.remote(part, seeds, self._engine, options)] = (indices, actor)
             (done,), _ = self._ray.wait(list(running), num_returns=1)
             indices, actor = running.pop(done)
             parts.append((indices, self._result(done)))

@@ -1,6 +1,8 @@
 """The cuda engine in the registry: what it refuses, when `auto` takes it, the self-check, the command line."""
 
 import dataclasses
+import sys
+from contextlib import closing
 
 import pytest
 from cuda_cases import FOUR, batch_of, four_pathways, pair
@@ -9,6 +11,7 @@ from spiking_cases import small_network
 
 import plasticbench
 from plasticbench.command_line.cli import main
+from plasticbench.learning.executors import make_executor
 from plasticbench.networks.life import Life
 from plasticbench.networks.neurons import ConductanceLIF
 from plasticbench.simulation.engine import EngineOptions, find_engine, verifying_engine
@@ -154,3 +157,69 @@ def test_an_entry_of_the_cuda_engine_is_verified_on_any_machine():
     assert verifying_engine("cuda") == "cpu-integer"
     assert verifying_engine("cpu") == "cpu"
     assert verifying_engine("of nobody") == "auto"
+
+
+class InProcessRay:
+    """As much of Ray as the executor asks for, in this process."""
+
+    class exceptions:  # noqa: N801
+        class RayTaskError(Exception):
+            pass
+
+    def __init__(self, **resources):
+        self.resources, self.asked, self.calls = resources, [], []
+
+    def is_initialized(self):
+        return True
+
+    def cluster_resources(self):
+        return self.resources
+
+    def remote(self, **needs):
+        self.asked.append(needs)
+        ray = self
+
+        class Actor:
+            def __init__(self, kind, task):
+                self._actor = kind(task)
+                self.run = self
+
+            def remote(self, *arguments):
+                ray.calls.append(self._actor.run(*arguments))
+                return len(ray.calls) - 1
+
+        def decorated(kind):
+            return type("Remote", (), {"remote": staticmethod(lambda task: Actor(kind, task))})
+
+        return decorated
+
+    def wait(self, running, num_returns):
+        return running[:num_returns], running[num_returns:]
+
+    def get(self, reference):
+        return self.calls[reference]
+
+    def kill(self, actor):
+        pass
+
+
+@needs_compiler
+def test_workers_have_a_card_each_and_lose_the_same_as_one(engine_on_fake_card, monkeypatch):
+    ray = InProcessRay(CPU=4.0, GPU=2.0)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    rules = ["vogels-2011", "vogels-2011-5hz", "null"]
+    options = {"conditions": {"training_s": 0.0}}
+    with closing(make_executor(MINI, 2, "cuda")) as workers:
+        outcome = workers(rules, [0, 1], "cuda", **options)
+    assert ray.asked == [{"num_cpus": 1, "num_gpus": 1}]
+    assert len(ray.calls) == 2
+    assert {call.engine for call in ray.calls} == {"cuda"}
+    assert outcome.losses.equal(MINI.run(rules, [0, 1], "cpu-integer", **options).losses)
+
+
+def test_workers_without_enough_cards_are_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", InProcessRay(CPU=4.0, GPU=1.0))
+    with pytest.raises(plasticbench.PlasticbenchError, match="2 actors, one GPU each, but Ray has 1"):
+        make_executor(MINI, 2, "cuda").start()
+    with pytest.raises(plasticbench.PlasticbenchError, match="not device 'cuda:1'"):
+        make_executor(MINI, 2, "cuda", "cuda:1")
