@@ -36,6 +36,18 @@ def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
     return torch.rad2deg(torch.arccos(cosine.clamp(0.0, 1.0)))
 
 
+def direction_distance(w: Tensor, axis: Tensor) -> Tensor:
+    """sqrt(2 − 2|cos|) over the last dimension: the distance of w and the axis as unit vectors, the sign being free.
+
+    0 on the axis, sqrt(2) at a right angle and for w = 0; differentiable except at w = 0.
+    """
+    import torch
+
+    norm = torch.linalg.vector_norm(w, dim=-1) * torch.linalg.vector_norm(axis, dim=-1)
+    cosine = (w * axis).sum(-1).abs() / torch.where(norm > 0, norm, torch.ones_like(norm))
+    return (2.0 - 2.0 * cosine).clamp_min(1e-12).sqrt()
+
+
 def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
     """Distance between the row spaces of w and of the orthonormal basis (..., k, n), 0 to 1.
 
