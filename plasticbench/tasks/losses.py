@@ -71,6 +71,14 @@ def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10
     return torch.nn.functional.binary_cross_entropy_with_logits(clipped, label.expand_as(clipped), reduction="none")
 
 
+def cross_entropy(logits: Tensor, labels: Tensor, most: float = 10.0) -> Tensor:
+    """Per item, in nats, at most `most`: of a softmax of logits (..., n_items, n_classes) and labels (..., n_items)."""
+    import torch
+
+    right = labels.expand(logits.shape[:-1]).unsqueeze(-1)
+    return (torch.logsumexp(logits, -1) - logits.gather(-1, right).squeeze(-1)).clamp_max(most)
+
+
 def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:
     """(r − r*)² / (r + 2 Hz), elementwise, in Hz: quadratic near the target, linear far above it.
 
