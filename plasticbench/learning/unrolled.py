@@ -72,12 +72,13 @@ class Unrolled:
         import torch
 
         from plasticbench.simulation.rate.lives import RateLives
-        from plasticbench.simulation.rate.torch_engine import RateStepper, learn_step
+        from plasticbench.simulation.rate.torch_engine import learn_step, stepper_of
 
         ((_, rules),) = self.task.group((self.family, thetas))
         rules = rules.to(self._device, torch.float64)
         if self._stepper is None:
-            self._stepper = RateStepper(RateLives.of(self.lives), rules, self._device)
+            side_by_side = RateLives.of(self.lives)
+            self._stepper = stepper_of(side_by_side)(side_by_side, rules, self._device)
         else:
             self._stepper.take(rules)
             self._stepper.end_step()  # left from the last stretch: what is presented next is these rules' concern

@@ -13,6 +13,7 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.language.program import Expression
 from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.excursions import Excursion, check_excursions, steps_ahead
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import (
     FinalWeights,
@@ -115,6 +116,13 @@ class Presentations:
 
 
 @dataclass(frozen=True, eq=False)
+class LabelledPresentations(Presentations):
+    """What a layered network is shown, one item a step, with the output that is right for each item."""
+
+    labels: np.ndarray = field(kw_only=True)  # (n_items,) int64
+
+
+@dataclass(frozen=True, eq=False)
 class Life:
     """One lifetime, before any rule. Checked when it is made: PlasticbenchError names the field.
 
@@ -122,10 +130,11 @@ class Life:
     neurons, traces and states begin anew, before the step; weights stay. (A rate network's outputs are those of the
     step's presentations alone, so its neurons have nothing to forget.) Where a pathway is not plastic its rule's events
     do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back to where
-    it was; rate networks have none. A life of a clamped network has its protocols and nothing else.
+    it was; rate networks have none. A life of a clamped network has its protocols and nothing else; one of a layered
+    network has its presentations and phases.
     """
 
-    network: SpikingNetwork | RateNetwork | ClampedNetwork
+    network: SpikingNetwork | RateNetwork | LayeredNetwork | ClampedNetwork
     seed: int
     n_steps: int
     recordings: tuple[Recording, ...] = ()
@@ -150,8 +159,10 @@ class Life:
         ):
             if any(not 0 <= step < self.n_steps for step in steps):
                 raise PlasticbenchError(f"life.{name}: every step must be from 0 to {self.n_steps - 1}")
-        if isinstance(self.network, RateNetwork):
+        if isinstance(self.network, RateNetwork | LayeredNetwork):
             self._check_presentations(self.network)
+        if isinstance(self.network, LayeredNetwork):
+            self._check_layered(self.network)
         check_excursions(self.excursions, self.n_steps)
         if isinstance(self.network, ClampedNetwork):
             self._check_clamped(self.network)
@@ -170,9 +181,9 @@ class Life:
         return self.network
 
     @property
-    def rate_network(self) -> RateNetwork:
-        """The network of a life of a rate network."""
-        assert isinstance(self.network, RateNetwork)
+    def rate_network(self) -> RateNetwork | LayeredNetwork:
+        """The network of a life of presentations."""
+        assert isinstance(self.network, RateNetwork | LayeredNetwork)
         return self.network
 
     @property
@@ -266,17 +277,35 @@ class Life:
             if not recording.tau_s > 0 or not low < high:
                 raise PlasticbenchError(f"{where}: tau_s {recording.tau_s!r}, band {recording.band!r} do not fit")
 
-    def _check_presentations(self, network: RateNetwork) -> None:
+    def _check_presentations(self, network: RateNetwork | LayeredNetwork) -> None:
         shown = self.presentations
         if shown is None or shown.items.ndim != 2 or shown.items.shape[1] != network.n_inputs:
             raise PlasticbenchError(f"life.presentations.items: needed, (n_items, {network.n_inputs})")
         if shown.order is not None and shown.order.shape != (self.n_steps,):
             raise PlasticbenchError(f"life.presentations.order: shape {shown.order.shape} for {self.n_steps} steps")
-        for name in network.pathways:
+        for name in network.given_pathways:
             if name not in self.w_init or self.w_init[name].shape != network.shape(name):
                 raise PlasticbenchError(f"life.w_init.{name}: needed, of shape {network.shape(name)}")
         if self.excursions:
             raise PlasticbenchError("life.excursions: a rate network comes back from none; leave them out")
+
+    def _check_layered(self, network: LayeredNetwork) -> None:
+        shown = self.presentations
+        if not isinstance(shown, LabelledPresentations) or shown.order is None:
+            raise PlasticbenchError("life.presentations: a layered network needs LabelledPresentations with an order")
+        labels = shown.labels
+        if labels.shape != (len(shown.items),) or not ((labels >= 0) & (labels < network.n_outputs)).all():
+            raise PlasticbenchError(
+                f"life.presentations.labels: one of 0 to {network.n_outputs - 1} for each of {len(shown.items)} items"
+            )
+        for name in ("modulator", "resets"):
+            if getattr(self, name):
+                raise PlasticbenchError(f"life.{name}: a layered network has its errors and no more; leave it out")
+        for recording in self.recordings:
+            if not isinstance(recording, FinalWeights | Readout):
+                raise PlasticbenchError(
+                    f"life.recordings.{type(recording).__name__}: a layered network has FinalWeights and Readout"
+                )
 
     def _check_clamped(self, network: ClampedNetwork) -> None:
         if self.n_steps != network.n_steps:

@@ -50,6 +50,11 @@ class RateNetwork:
         return (self.feedforward,) if self.lateral is None else (self.feedforward, self.lateral)
 
     @property
+    def given_pathways(self) -> tuple[str, ...]:
+        """Those whose weights a life gives."""
+        return self.pathways
+
+    @property
     def plastic_pathways(self) -> tuple[RatePathway, ...]:
         """In the order in which rules come."""
         return tuple(RatePathway(name) for name in self.pathways)

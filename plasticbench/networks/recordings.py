@@ -90,7 +90,10 @@ class InitialWeights:
 
 @dataclass(frozen=True)
 class Readout:
-    """Of rate networks that have one: the logit at each presentation, before the rule acts. Tensor (n_steps,)."""
+    """Of rate networks that have one: the logit at each presentation, before the rule acts. Tensor (n_steps,).
+
+    Of layered networks (n_steps, n_outputs), the logits of a softmax.
+    """
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plasticbench.networks.clamped import ClampedNetwork
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
@@ -40,6 +41,10 @@ class CPUEngine:
 
                 return run_clamped(lives, rules, measure, options.threads)
             if not isinstance(lives[0].network, SpikingNetwork):
+                if isinstance(lives[0].network, LayeredNetwork):
+                    from plasticbench.simulation.rate.layered_engine import run_cpu as run_layered
+
+                    return run_layered(lives, rules, measure, options.threads)
                 from plasticbench.simulation.rate.cpu_engine import run_cpu as run_rate
 
                 return run_rate(lives, rules, measure, options.threads)

@@ -15,7 +15,7 @@ from plasticbench.networks.recordings import Recordings
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.rate.lives import RateLives
-from plasticbench.simulation.rate.torch_engine import RateStepper
+from plasticbench.simulation.rate.torch_engine import stepper_of
 from plasticbench.stepping.actions import checked_action
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RateLifetimes:
         self.task, self.lives = task, lives
         self._side_by_side = RateLives.of(lives)
         self._brought = brought.to(device, dtype)
-        self._stepper = RateStepper(self._side_by_side, brought, device, dtype)
+        self._stepper = stepper_of(self._side_by_side)(self._side_by_side, brought, device, dtype)
         self._structures = dict(zip(self._stepper.network.pathways, brought.structure.pathways, strict=True))
         self._charged = torch.zeros(len(lives), dtype=torch.float64, device=device)  # loss so far
 
@@ -58,7 +58,7 @@ class RateLifetimes:
 
     @property
     def readout(self) -> Tensor:
-        """Logits of the items shown so far, (n_lifetimes, n_shown); of networks that have a readout."""
+        """Logits of the items shown so far, (n_lifetimes[, n_outputs], n_shown); of networks that have a readout."""
         return torch.stack(self._stepper.readout, -1)[0]
 
     @property

@@ -36,6 +36,18 @@ def angle_to_axis_deg(w: Tensor, axis: Tensor) -> Tensor:
     return torch.rad2deg(torch.arccos(cosine.clamp(0.0, 1.0)))
 
 
+def direction_distance(w: Tensor, axis: Tensor) -> Tensor:
+    """sqrt(2 − 2|cos|) over the last dimension: the distance of w and the axis as unit vectors, the sign being free.
+
+    0 on the axis, sqrt(2) at a right angle and for w = 0; differentiable except at w = 0.
+    """
+    import torch
+
+    norm = torch.linalg.vector_norm(w, dim=-1) * torch.linalg.vector_norm(axis, dim=-1)
+    cosine = (w * axis).sum(-1).abs() / torch.where(norm > 0, norm, torch.ones_like(norm))
+    return (2.0 - 2.0 * cosine).clamp_min(1e-12).sqrt()
+
+
 def subspace_distance(w: Tensor, basis: Tensor) -> Tensor:
     """Distance between the row spaces of w and of the orthonormal basis (..., k, n), 0 to 1.
 
@@ -57,6 +69,14 @@ def binary_cross_entropy(logit: Tensor, label: Tensor, largest_logit: float = 10
 
     clipped = logit.clamp(-largest_logit, largest_logit)
     return torch.nn.functional.binary_cross_entropy_with_logits(clipped, label.expand_as(clipped), reduction="none")
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, most: float = 10.0) -> Tensor:
+    """Per item, in nats, at most `most`: of a softmax of logits (..., n_items, n_classes) and labels (..., n_items)."""
+    import torch
+
+    right = labels.expand(logits.shape[:-1]).unsqueeze(-1)
+    return (torch.logsumexp(logits, -1) - logits.gather(-1, right).squeeze(-1)).clamp_max(most)
 
 
 def rate_deviation(rate_hz: Tensor, target_hz: float) -> Tensor:

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.tasks.task import Task
 
@@ -26,11 +27,11 @@ class RateTask(Task):
 
     @property
     @abc.abstractmethod
-    def network(self) -> RateNetwork:
+    def network(self) -> RateNetwork | LayeredNetwork:
         """The same for every lifetime."""
 
     @property
-    def example_network(self) -> RateNetwork:
+    def example_network(self) -> RateNetwork | LayeredNetwork:
         return self.network
 
     def blow_up_loss(self, share_lived: float) -> float:

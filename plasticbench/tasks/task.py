@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from plasticbench.errors import PlasticbenchError, RuleError
 from plasticbench.networks.clamped import ClampedNetwork
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Recordings
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import Family, Rule, RuleBatch, WithArrays, group_rules, load_rule, make_family
+from plasticbench.rules.families import Shared
+from plasticbench.rules.rule import EVERY_PATHWAY
 from plasticbench.rules.variables import RATE_EVENTS, SPIKING_EVENTS
 from plasticbench.simulation.engine import EngineOptions, Measured, find_engine, wants_gradients
 from plasticbench.simulation.random import check_seed
@@ -72,6 +75,7 @@ class Task(abc.ABC):
 
     evaluator_version: ClassVar[int] = 1  # raised when the code changes what a lifetime or a loss is
     declares_lives: ClassVar[bool] = True  # False: lives hold data that may be missing here; the network is declared
+    shares_rule: ClassVar[bool] = False  # whether the rules of its families are one for all pathways
     lifetimes_per_report: ClassVar[int | None] = None  # between reports of progress; None: all at once
     loss_floor: ClassVar[float] = 1e-12  # a lower loss is no better score; 0 has no logarithm
 
@@ -127,7 +131,7 @@ class Task(abc.ABC):
         return self.draw([0])[0]
 
     @property
-    def example_network(self) -> SpikingNetwork | RateNetwork | ClampedNetwork:
+    def example_network(self) -> SpikingNetwork | RateNetwork | LayeredNetwork | ClampedNetwork:
         """A lifetime's network; those of others differ in numbers only."""
         return self.example.network
 
@@ -141,7 +145,7 @@ class Task(abc.ABC):
         """The kind of its network; "slice": clamped spikes, as experimenters impose them on slices of brain."""
         if isinstance(self.example_network, ClampedNetwork):
             return "slice"
-        return "rate" if isinstance(self.example_network, RateNetwork) else "spiking"
+        return "rate" if isinstance(self.example_network, RateNetwork | LayeredNetwork) else "spiking"
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -211,7 +215,10 @@ class Task(abc.ABC):
         name = name or self.families[0]
         if name not in self.families:
             raise PlasticbenchError(f"family: {name!r} does not suit {self.id}; it offers {', '.join(self.families)}")
-        family = make_family(name, self.pathways, **{**self._family_options(name), **options})
+        pathways = (EVERY_PATHWAY,) if self.shares_rule else self.pathways
+        family = make_family(name, pathways, **{**self._family_options(name), **options})
+        if self.shares_rule:
+            return Shared(family, self.pathways)
         return WithArrays(family, self._trainable_arrays()) if self.arrays else family
 
     def _trainable_arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:

@@ -13,9 +13,11 @@ from plasticbench.rules.families.base import Coordinate, Family, TemplateFamily
 from plasticbench.rules.families.codependent import Codependent
 from plasticbench.rules.families.codependent_neural import CodependentNeural
 from plasticbench.rules.families.doublet import Doublet
+from plasticbench.rules.families.error_hebbian import ErrorHebbian
 from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
 from plasticbench.rules.families.polynomial import Polynomial
+from plasticbench.rules.families.shared import Shared
 from plasticbench.rules.families.triplet import MinimalTriplet, Pair, Triplet
 from plasticbench.rules.families.with_arrays import WithArrays
 
@@ -31,6 +33,7 @@ _FAMILIES: dict[str, type[TemplateFamily]] = {
         MLP,
         Codependent,
         CodependentNeural,
+        ErrorHebbian,
     )
 }
 
@@ -69,11 +72,13 @@ __all__ = [
     "CodependentNeural",
     "Coordinate",
     "Doublet",
+    "ErrorHebbian",
     "Family",
     "HebbianDecay",
     "MinimalTriplet",
     "Pair",
     "Polynomial",
+    "Shared",
     "TemplateFamily",
     "Triplet",
     "WithArrays",

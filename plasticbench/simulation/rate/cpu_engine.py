@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Weights
@@ -35,7 +36,7 @@ def run_cpu(
     """Every life under every rule, and the seconds spent compiling."""
     started = time.perf_counter()
     side_by_side = RateLives.of(lives)
-    network, n_steps = side_by_side.network, side_by_side.n_steps
+    network, n_steps = side_by_side.rate_network, side_by_side.n_steps
     rules = with_slow_arrays(network, rules)
     n_rules, n_seeds = rules.n_rules, side_by_side.n_seeds
     n_lives, n_outputs, n_inputs = n_rules * n_seeds, network.n_outputs, network.n_inputs
@@ -51,7 +52,7 @@ def run_cpu(
         "blown_up": np.zeros(n_lives, dtype=np.bool_),
     }
     given = (
-        *_given(side_by_side, lateral), *_slow(network, rules), *_rules(network, rules), *_protocol(side_by_side),
+        *_given(side_by_side, lateral), *_slow(network, rules), *packed_rules(network, rules, 2), *_protocol(side_by_side),
         *_modulation(lives),
     )  # fmt: skip
 
@@ -63,7 +64,7 @@ def run_cpu(
 
     run(0, 0)  # compiles, or loads what was compiled
     compiling = time.perf_counter() - started
-    _in_threads(run, n_lives, threads or default_threads())
+    in_threads(run, n_lives, threads or default_threads())
     shape = (n_rules, n_seeds)
     tensors = {name: torch.from_numpy(a.reshape(*shape, *a.shape[1:])) for name, a in kept.items()}
     weights = {network.feedforward: tensors["w"]}
@@ -96,7 +97,7 @@ class _Samples:
         return found
 
 
-def _in_threads(run: Any, n_lives: int, threads: int) -> None:
+def in_threads(run: Any, n_lives: int, threads: int) -> None:
     if threads == 1 or n_lives == 1:
         run(0, n_lives)
         return
@@ -113,7 +114,7 @@ def _given(lives: RateLives, lateral: np.ndarray) -> tuple:
     stream = lives.order is not None
     inputs = lives.inputs if stream else lives.inputs.transpose(0, 2, 1)
     order = lives.order if lives.order is not None else np.zeros((lives.n_seeds, 0), dtype=np.int64)
-    w_init = lives.w_init[lives.network.feedforward]
+    w_init = lives.w_init[lives.rate_network.feedforward]
     arrays = (np.ascontiguousarray(a, dtype=np.float64) for a in (inputs, w_init, lateral))
     x, w, u = arrays
     return stream, x, np.ascontiguousarray(order), w, u
@@ -125,17 +126,18 @@ def _slow(network: RateNetwork, rules: RuleBatch) -> list[np.ndarray]:
     return [_numpy(rules.arrays[array.name]) for array in network.slow_arrays]
 
 
-def _rules(network: RateNetwork, rules: RuleBatch) -> tuple:
-    """Parameters, addresses of compiled changes, places and rates of states and traces."""
-    structures = [*rules.structure.pathways, *[PathwayStructure("")] * (2 - len(rules.structure.pathways))]
+def packed_rules(network: RateNetwork | LayeredNetwork, rules: RuleBatch, n_pathways: int) -> tuple:
+    """Parameters, addresses of compiled changes, places and rates of states and traces, of so many pathways."""
+    structures = [*rules.structure.pathways, *[PathwayStructure("")] * (n_pathways - len(rules.structure.pathways))]
     numbers = [_numpy(p) for p in rules.parameters]
     most = max([1, *(p.shape[1] for p in numbers)])
-    parameters = np.zeros((rules.n_rules, 2, most))
+    parameters = np.zeros((rules.n_rules, n_pathways, most))
     for k, p in enumerate(numbers):
         parameters[:, k, : p.shape[1]] = p
-    functions = np.zeros((2, len(FUNCTIONS)), np.int64)
+    functions = np.zeros((n_pathways, len(FUNCTIONS)), np.int64)
     n_items = max(len(s.states) + len(s.traces) for s in structures)
-    item_first, rates = np.zeros((2, n_items + 1), np.int64), np.zeros((rules.n_rules, 2, max(1, n_items)))
+    item_first = np.zeros((n_pathways, n_items + 1), np.int64)
+    rates = np.zeros((rules.n_rules, n_pathways, max(1, n_items)))
     for k, structure in enumerate(structures):
         found = compiled_changes(structure)
         functions[k] = [found.get(name, 0) for name in FUNCTIONS]

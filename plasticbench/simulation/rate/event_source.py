@@ -15,12 +15,13 @@ from types import ModuleType
 
 from plasticbench.rules.batch import PathwayStructure
 from plasticbench.rules.event import Event
+from plasticbench.rules.variables import VARIABLES
 from plasticbench.simulation.change_source import MOST_SCALARS, Registers, change_lines
 from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
-_FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial")
-_OF_ITEMS = frozenset({"pre", "post", "reconstruction"})  # what differs between the items of a step
+_FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial", "err", "err_pre")
+_OF_ITEMS = frozenset({"pre", "post", "reconstruction", "err", "err_pre"})  # what differs between the items of a step
 _INDENT = "    "
 
 
@@ -81,7 +82,8 @@ class _Writer:
     def sides(self) -> dict[str, str]:
         states = {state.name: state.scope for state in self.structure.states}
         traces = {trace.name: trace.side for trace in self.structure.traces}
-        own = {"pre": "pre", "post": "post", "w": "synapse", "reconstruction": "synapse", "m": "post"}
+        own = {name: VARIABLES[name].scope for name in ("pre", "post", "w", "reconstruction", "err", "err_pre")}
+        own["m"] = "post"  # as it is delivered here
         return {**own, **states, **traces}
 
     def function(self, event: str) -> str:
@@ -137,6 +139,10 @@ class _Writer:
             loads.append("v_pre = s_pre[_j * _n + _s]")
         if "post" in change.variables:
             loads.append("v_post = s_post[_i * _n + _s]")
+        if "err" in change.variables:
+            loads.append("v_err = s_err[_i * _n + _s]")
+        if "err_pre" in change.variables:
+            loads.append("v_err_pre = s_err_pre[_j * _n + _s]")
         if "reconstruction" in change.variables:
             loads.append("v_reconstruction = s_partial[_s]")
         return [

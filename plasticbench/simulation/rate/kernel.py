@@ -14,7 +14,7 @@ from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
 
 ON_STEP, ON_MODULATOR, SETTLE = 0, 1, 2
-SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, FIRST_ITEM = range(10)  # places in a frame
+SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, ERR, ERR_PRE, FIRST_ITEM = range(12)  # places in a frame
 
 
 @numba.njit(inline="always")

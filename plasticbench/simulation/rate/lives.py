@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.life import Life
+from plasticbench.networks.layered import LayeredNetwork
+from plasticbench.networks.life import LabelledPresentations, Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import FinalWeights, Modulation, Readout, Recordings, Weights
 from plasticbench.rules import RuleBatch
@@ -26,6 +27,7 @@ class RateLives:
     inputs: np.ndarray  # (n_seeds, n_items, n_inputs)
     w_init: dict[str, np.ndarray]  # pathway -> (n_seeds, n_post, n_pre)
     order: np.ndarray | None  # (n_seeds, n_steps), of items; None for batches
+    labels: np.ndarray | None = None  # (n_seeds, n_items), of layered networks
 
     @classmethod
     def of(cls, lives: Sequence[Life]) -> RateLives:
@@ -43,18 +45,30 @@ class RateLives:
                 "its signals and their resets may differ"
             )
         orders = [s.order for s in shown]  # type: ignore[union-attr]
+        labels = [s.labels for s in shown if isinstance(s, LabelledPresentations)]
         return cls(
             tuple(lives),
             np.stack([s.items for s in shown]),  # type: ignore[union-attr]
-            {name: np.stack([life.w_init[name] for life in lives]) for name in first.rate_network.pathways},
+            {name: np.stack([life.w_init[name] for life in lives]) for name in first.rate_network.given_pathways},
             None if orders[0] is None else np.stack(orders),  # type: ignore[arg-type]
+            np.stack(labels) if labels else None,
         )
 
     @property
-    def network(self) -> RateNetwork:
-        network = self.lives[0].network
-        assert isinstance(network, RateNetwork)
-        return network
+    def network(self) -> RateNetwork | LayeredNetwork:
+        return self.lives[0].rate_network
+
+    @property
+    def rate_network(self) -> RateNetwork:
+        """The network, where it has one layer."""
+        assert isinstance(self.network, RateNetwork)
+        return self.network
+
+    @property
+    def layered_network(self) -> LayeredNetwork:
+        """The network, where it has several layers."""
+        assert isinstance(self.network, LayeredNetwork)
+        return self.network
 
     @property
     def n_steps(self) -> int:
@@ -93,7 +107,7 @@ def _protocol(life: Life) -> tuple:
     return life.phases, life.recordings, modulator
 
 
-def with_slow_arrays(network: RateNetwork, rules: RuleBatch) -> RuleBatch:
+def with_slow_arrays(network: RateNetwork | LayeredNetwork, rules: RuleBatch) -> RuleBatch:
     """Slow weights for rules that bring none along."""
     if not network.slow_arrays or rules.arrays:
         return rules

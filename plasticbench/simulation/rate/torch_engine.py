@@ -5,12 +5,14 @@ A fused run is a loop over the same `RateStepper` that the environment steps, so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from plasticbench.networks.life import Life
+from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Recordings, Weights
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
@@ -51,7 +53,7 @@ class RateStepper:
         self.alive = torch.ones(self.shape, dtype=torch.bool, device=device)
         self.n_steps_lived = torch.full(self.shape, lives.n_steps, dtype=torch.int64, device=device)
         self.step = 0
-        self.readout: list[Tensor] = []  # per step (n_rules, n_seeds), of networks that have one
+        self.readout: list[Tensor] = []  # per step (n_rules, n_seeds[, n_outputs]), of networks that have one
         self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
         self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
         self._resets = {step for life in lives.lives for step in life.resets}
@@ -90,7 +92,7 @@ class RateStepper:
         """What each pathway's synapses see at this step: variable -> tensor."""
         x, y = self._x.unsqueeze(-2), self._y.unsqueeze(-1)  # (1, S, P, 1, I), (R, S, P, O, 1)
         w = {name: weight.unsqueeze(2) for name, weight in self.weights.items()}
-        net = self.network
+        net = self.lives.rate_network
         seen = {net.feedforward: {"pre": x, "post": y, "w": w[net.feedforward]}}
         if net.offers_reconstruction:
             seen[net.feedforward]["reconstruction"] = (y * w[net.feedforward]).cumsum(-2)
@@ -108,10 +110,7 @@ class RateStepper:
         for name, weight in self.weights.items():
             if name not in delta:
                 continue
-            change = delta[name]
-            if name == self.network.lateral:
-                change = change.expand(*change.shape[:2], *weight.shape[2:]).tril(-1)
-            updated[name] = weight + change
+            updated[name] = weight + self._within(name, delta[name])
             norm = torch.linalg.vector_norm(updated[name].detach(), dim=-1).amax(-1)
             sound = sound & (norm <= self.network.max_weight_norm)  # False for NaN, too
         keep = sound[..., None, None]
@@ -119,6 +118,12 @@ class RateStepper:
             self.weights[name] = torch.where(keep, weight, self.weights[name])
         self.n_steps_lived[self.alive & ~sound] = self.step
         self.alive = sound
+
+    def _within(self, pathway: str, change: Tensor) -> Tensor:
+        """The part of a change that is at synapses: lateral ones lie below the diagonal."""
+        if pathway != self.lives.rate_network.lateral:
+            return change
+        return change.expand(*change.shape[:2], *self.weights[pathway].shape[2:]).tril(-1)
 
     def end_step(self) -> None:
         """Move on to the next presentation."""
@@ -133,8 +138,6 @@ class RateStepper:
         readout = self._padded(self.readout, self.lives.n_steps)
         modulator = self.lives.lives[0].modulator
         modulation = self._padded(self.modulation, len(modulator.steps)) if modulator else None
-        if modulation is not None and modulation.dim() == 4:
-            modulation = modulation.movedim(2, 3)
         sampled = {}
         for recording, kept in self.samples.items():
             n_times = len(sample_steps(self.lives.lives[0], recording))
@@ -147,7 +150,8 @@ class RateStepper:
     def _padded(self, kept: list[Tensor], length: int) -> Tensor | None:
         if not kept:
             return None
-        return torch.nn.functional.pad(torch.stack(kept, -1), (0, length - len(kept)))
+        found = torch.nn.functional.pad(torch.stack(kept, -1), (0, length - len(kept)))
+        return found.movedim(2, 3) if found.dim() == 4 else found  # where each output has its own
 
     def _sample(self) -> None:
         for recording, kept in self.samples.items():
@@ -156,8 +160,8 @@ class RateStepper:
                 w = self.weights[recording.pathway]
                 kept.append(torch.where(keep, w, torch.zeros_like(w)))
 
-    def _present(self) -> None:
-        """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
+    def _begin_step(self) -> None:
+        """What is due before the rule's step, and its items: `_x` (1, n_seeds, n_presented, n_inputs)."""
         if self.step in self._resets:
             again = torch.from_numpy(self.lives.anew[:, self.step]).to(self.alive.device)
             for memory in self.memory.values():
@@ -168,9 +172,13 @@ class RateStepper:
         else:
             seed = torch.arange(self.lives.n_seeds, device=self._inputs.device)
             x = self._inputs[seed, self._order[:, self.step]].unsqueeze(1)
-        self._x = x.unsqueeze(0)  # (1, n_seeds, n_presented, n_inputs)
-        w = self.weights[self.network.feedforward]
-        if self.network.activation == "linear":
+        self._x = x.unsqueeze(0)
+
+    def _present(self) -> None:
+        """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
+        self._begin_step()
+        w = self.weights[self.lives.rate_network.feedforward]
+        if self.lives.rate_network.activation == "linear":
             self._y = self._lateral(self._x @ w.transpose(-1, -2))
         else:
             a = self._arrays
@@ -203,9 +211,10 @@ class RateStepper:
 
     def _lateral(self, drive: Tensor) -> Tensor:
         """Add the lateral input in order of the outputs; drive (n_rules, n_seeds, n_presented, n_outputs)."""
-        if self.network.lateral is None:
+        lateral = self.lives.rate_network.lateral
+        if lateral is None:
             return drive
-        u = self.weights[self.network.lateral]
+        u = self.weights[lateral]
         outputs = [drive[..., 0]]
         for i in range(1, self.network.n_outputs):
             lower = torch.stack(outputs, -1)  # (R, S, P, i)
@@ -222,9 +231,18 @@ def run_torch(
     return joined([measure(_run(side_by_side, part, device), lives) for part in parts], 0)
 
 
+def stepper_of(lives: RateLives) -> type[RateStepper]:
+    """The class that steps such lives."""
+    if isinstance(lives.network, RateNetwork):
+        return RateStepper
+    from plasticbench.simulation.rate.layered_stepper import LayeredStepper
+
+    return LayeredStepper
+
+
 def _parts(rules: RuleBatch, lives: RateLives, whole: bool) -> Iterator[RuleBatch]:
     """The population in pieces that fit in memory; whole where gradients are wanted."""
-    per_rule = lives.n_seeds * lives.n_presented * lives.network.n_outputs * lives.network.n_inputs
+    per_rule = lives.n_seeds * lives.n_presented * math.prod(lives.network.shape(lives.network.pathways[0]))
     size = max(1, _MOST_ELEMENTS // per_rule)
     if whole or rules.n_rules <= size:
         yield rules
@@ -251,7 +269,7 @@ def learn_step(stepper: RateStepper, rules: RuleBatch) -> None:
 
 
 def _run(lives: RateLives, rules: RuleBatch, device: str) -> Recordings:
-    stepper = RateStepper(lives, rules, device)
+    stepper = stepper_of(lives)(lives, rules, device)
     rules = rules.to(device, torch.float64)
     nothing_changes = not any(s.event_items or s.traces for s in rules.structure.pathways)
     while not stepper.finished:

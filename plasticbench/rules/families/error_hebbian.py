@@ -1,0 +1,34 @@
+"""Rules of layered networks with an error signal: the terms that Shervani-Tabar & Rosenbaum's search kept.
+
+Δw = −η₀ err pre + η₁ err err_pre + η₂ (post pre − post² w): the gradient step of backpropagation or feedback alignment,
+a Hebbian product of both sides' errors, and Oja's rule. Nat. Commun. 14:1805 (2023), doi:10.1038/s41467-023-37562-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plasticbench.rules.families.base import Coordinate, TemplateFamily
+from plasticbench.rules.pathway import PathwayRule
+
+
+class ErrorHebbian(TemplateFamily):
+    """θ = (η₀, η₁, η₂) / `eta` per pathway, of either sign; a search starts near η₀ = 0.1 `eta`, the others near 0."""
+
+    name = "error-hebbian"
+
+    def __init__(self, pathways: Sequence[str], eta: float = 0.1, std: float = 0.5) -> None:
+        super().__init__(pathways)
+        self.eta, self.std = eta, std
+
+    def template(self, pathway: str) -> PathwayRule:
+        return PathwayRule.make(
+            {"on_step": "-eta_0*err*pre + eta_1*err*err_pre + eta_2*(post*pre - post**2*w)"},
+            {"eta_0": 0.0, "eta_1": 0.0, "eta_2": 0.0},
+        )
+
+    def coordinates(self, pathway: str) -> list[Coordinate]:
+        return [
+            Coordinate(name, start=start, jitter=0.01, std=self.std, scale=self.eta)
+            for name, start in (("eta_0", 0.1), ("eta_1", 0.0), ("eta_2", 0.0))
+        ]
