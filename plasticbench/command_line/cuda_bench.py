@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from plasticbench.command_line.spiking_bench import CONDITIONS
-from plasticbench.simulation.spiking.cuda.driver import Device, card
+from plasticbench.simulation.cuda.driver import Device, card
 from plasticbench.simulation.spiking.cuda.self_check import check
 from plasticbench.tasks.registry import task as find_task
 

@@ -58,13 +58,16 @@ class CPUEngine:
 
 
 class IntegerCPUEngine(CPUEngine):
-    """Spiking networks with arrivals as integers: the bits of the cuda engine, by name only."""
+    """Spiking networks with arrivals as integers: the bits of the cuda engine, by name only.
+
+    Rate networks have no arrivals, and the same bits on both cpu engines.
+    """
 
     name = "cpu-integer"
 
     def unsupported(self, lives: Sequence[Life], rules: Any, options: EngineOptions) -> str | None:
-        if not isinstance(lives[0].network, SpikingNetwork):
-            return "it runs spiking networks; choose the cpu engine"
+        if isinstance(lives[0].network, ClampedNetwork):
+            return "it runs what the cuda engine runs; choose the cpu engine"
         if options.gradients:
             return "no gradients; choose the cpu engine, or detach θ"
         return super().unsupported(lives, rules, options)
@@ -78,5 +81,7 @@ class IntegerCPUEngine(CPUEngine):
     ) -> tuple[Measured, float]:
         from plasticbench.simulation.spiking.cpu_engine import run_cpu
 
+        if not isinstance(lives[0].network, SpikingNetwork):
+            return super().run(lives, rules, measure, options)
         with one_torch_thread():
             return run_cpu(lives, rules, measure, options.threads, in_integers=True)

@@ -68,7 +68,7 @@ class Engine(Protocol):
 
 
 _ENGINES = {
-    "cuda": "plasticbench.simulation.spiking.cuda.engine:CudaEngine",
+    "cuda": "plasticbench.simulation.cuda.engine:CudaEngine",
     "cpu": "plasticbench.simulation.cpu:CPUEngine",
     "torch": "plasticbench.simulation.torch_engine:TorchEngine",
     "stepping": "plasticbench.stepping.engine:SteppingEngine",

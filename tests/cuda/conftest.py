@@ -9,7 +9,7 @@ import pytest
 from emulation_build import FOLDER, built
 from fake_card import FakeCard
 
-from plasticbench.simulation.spiking.cuda import driver
+from plasticbench.simulation.cuda import driver
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emulation_build import fake_image
 
-from plasticbench.simulation.spiking.cuda.driver import Device
+from plasticbench.simulation.cuda.driver import Device
 from plasticbench.simulation.spiking.cuda.run import Launching
 
 FORWARD, REVERSE, SHUFFLED = range(3)  # orders of a block's threads between two barriers

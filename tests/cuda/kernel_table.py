@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 import plasticbench
-from plasticbench.simulation.spiking.cuda.nvrtc import compiler, resources
+from plasticbench.simulation.cuda.nvrtc import CUDA_HEAD, compiler, resources
 from plasticbench.simulation.spiking.cuda.plan import Plan
-from plasticbench.simulation.spiking.cuda.source import CUDA_HEAD, kernel_source, shared_bytes
+from plasticbench.simulation.spiking.cuda.source import kernel_source, shared_bytes
 
 CASES = [
     (f"Stability{pathway}{size}", f"confavreux-2025-stability-{pathway.lower()}")

@@ -14,9 +14,10 @@ from plasticbench.command_line.cli import main
 from plasticbench.learning.executors import make_executor
 from plasticbench.networks.life import Life
 from plasticbench.networks.neurons import ConductanceLIF
+from plasticbench.simulation.cuda import driver
+from plasticbench.simulation.cuda.engine import CudaEngine
 from plasticbench.simulation.engine import EngineOptions, find_engine, verifying_engine
-from plasticbench.simulation.spiking.cuda import driver, run, self_check
-from plasticbench.simulation.spiking.cuda.engine import CudaEngine
+from plasticbench.simulation.spiking.cuda import run, self_check
 from plasticbench.simulation.spiking.cuda.verified import has_passed, keep_outcome
 
 ENGINE, DEFAULTS = CudaEngine(), EngineOptions()

@@ -8,8 +8,8 @@ from cuda_cases import FOUR, batch_of, differences, four_pathways, of_task, on_c
 from emulation_build import needs_compiler
 from fake_card import FORWARD, REVERSE
 
-from plasticbench.simulation.spiking.cuda import driver
-from plasticbench.simulation.spiking.cuda.driver import CudaError
+from plasticbench.simulation.cuda import driver
+from plasticbench.simulation.cuda.driver import CudaError
 
 pytestmark = needs_compiler
 

@@ -9,8 +9,8 @@ from emulation_build import IN_CI
 import plasticbench
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import known_rules, load_rule
-from plasticbench.simulation.spiking.cuda.driver import CudaError
-from plasticbench.simulation.spiking.cuda.nvrtc import compiled, compiler, resources
+from plasticbench.simulation.cuda.driver import CudaError
+from plasticbench.simulation.cuda.nvrtc import compiled, compiler, resources
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import kernel_source
 from plasticbench.simulation.spiking.cuda.wiring import wiring_source
@@ -62,7 +62,7 @@ def test_wiring_compiles():
 
 
 def test_what_was_compiled_is_kept_and_damage_is_noticed(monkeypatch, tmp_path):
-    monkeypatch.setattr("plasticbench.simulation.spiking.cuda.nvrtc.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("plasticbench.simulation.cuda.nvrtc.cache_dir", lambda: tmp_path)
     image = compiled(wiring_source(False), "sm_90")
     (kept,) = tmp_path.iterdir()
     monkeypatch.setattr(type(compiler()), "compile", lambda *_: (b"anew", ""))

@@ -9,11 +9,11 @@ import pytest
 from cuda_cases import WITH_STATES, batch_of, four_pathways, life_of_all_sources, modulated_life, pair, rule_of
 from emulation_build import needs_compiler, sanitized
 
+from plasticbench.simulation.cuda.structs import structure
 from plasticbench.simulation.spiking.cuda.batch import Batch, Functions, Population
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.run import _load
 from plasticbench.simulation.spiking.cuda.source import kernel_source, launch_fields, shared_bytes
-from plasticbench.simulation.spiking.cuda.structs import structure
 
 pytestmark = needs_compiler
 RENEWED, SPOILT = pair(tau_pre=1e-5, tau_post=3e-5), pair(spoil=1.0, most=1.0)

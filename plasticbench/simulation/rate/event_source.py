@@ -21,7 +21,7 @@ from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
 _FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial", "err", "err_pre")
-_OF_ITEMS = frozenset({"pre", "post", "reconstruction", "err", "err_pre"})  # what differs between the items of a step
+OF_ITEMS = frozenset({"pre", "post", "reconstruction", "err", "err_pre"})  # what differs between the items of a step
 _INDENT = "    "
 
 
@@ -33,6 +33,15 @@ def slots(structure: PathwayStructure) -> tuple[str, ...]:
         *_FIXED,
         *(f"{part} {name}" for name in (*states, *traces) for part in ("value", "new", "rate")),
     )
+
+
+def sides_of(structure: PathwayStructure) -> dict[str, str]:
+    """Whose number each variable is: "pre", "post" or "synapse"."""
+    states = {state.name: state.scope for state in structure.states}
+    traces = {trace.name: trace.side for trace in structure.traces}
+    own = {name: VARIABLES[name].scope for name in ("pre", "post", "w", "reconstruction", "err", "err_pre")}
+    own["m"] = "post"  # as it is delivered here
+    return {**own, **states, **traces}
 
 
 def compiled_changes(structure: PathwayStructure) -> dict[str, int]:
@@ -80,11 +89,7 @@ class _Writer:
 
     @cached_property
     def sides(self) -> dict[str, str]:
-        states = {state.name: state.scope for state in self.structure.states}
-        traces = {trace.name: trace.side for trace in self.structure.traces}
-        own = {name: VARIABLES[name].scope for name in ("pre", "post", "w", "reconstruction", "err", "err_pre")}
-        own["m"] = "post"  # as it is delivered here
-        return {**own, **states, **traces}
+        return sides_of(self.structure)
 
     def function(self, event: str) -> str:
         changes = self.structure.targets(event)
@@ -132,7 +137,7 @@ class _Writer:
 
     def _mean(self, change: Event, name: str) -> list[str]:
         """The mean over the items of a step, where the change differs between them."""
-        if not change.variables & _OF_ITEMS:
+        if not change.variables & OF_ITEMS:
             return change_lines(change, name, self.sides, self.target)
         loads = []
         if "pre" in change.variables:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from plasticbench.networks.life import Life
+from plasticbench.simulation.cuda.structs import structure
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import PROCESS
-from plasticbench.simulation.spiking.cuda.structs import structure
 from plasticbench.simulation.spiking.inputs import input_processes
 from plasticbench.simulation.spiking.integer_arrivals import arrival_scales, scaled_gains, scaled_weights
 from plasticbench.simulation.spiking.log import Log, make_log

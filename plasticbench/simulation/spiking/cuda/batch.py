@@ -12,13 +12,13 @@ import numpy as np
 
 from plasticbench.networks.life import Life
 from plasticbench.rules import RuleBatch
+from plasticbench.simulation.cuda.driver import Device, Function
+from plasticbench.simulation.cuda.structs import structure
 from plasticbench.simulation.spiking.cuda.arena import Arena, space
 from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
 from plasticbench.simulation.spiking.cuda.device_life import DeviceLife
-from plasticbench.simulation.spiking.cuda.driver import Device, Function
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import launch_fields, life_fields
-from plasticbench.simulation.spiking.cuda.structs import structure
 from plasticbench.simulation.spiking.cuda.wiring import DeviceWiring
 from plasticbench.simulation.spiking.lifetime import numbers_of, taus_s
 from plasticbench.simulation.spiking.wiring import wiring_key

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from plasticbench.networks.recordings import FinalWeights, Modulation, Weights
+from plasticbench.simulation.cuda.driver import Device
 from plasticbench.simulation.rate.lives import sample_steps
 from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
-from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.lifetime import stops_of
 from plasticbench.simulation.spiking.log import recorded
 from plasticbench.simulation.spiking.steps import ALIVE

@@ -10,12 +10,12 @@ import torch
 
 from plasticbench.networks.life import Life
 from plasticbench.rules import RuleBatch
+from plasticbench.simulation.cuda.driver import Device
+from plasticbench.simulation.cuda.nvrtc import compiled
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.cpu_engine import recordings_of_one
 from plasticbench.simulation.spiking.cuda.arrays import LifeArrays
 from plasticbench.simulation.spiking.cuda.batch import CHUNK_STEPS, Batch, Functions, Population
-from plasticbench.simulation.spiking.cuda.driver import Device
-from plasticbench.simulation.spiking.cuda.nvrtc import compiled
 from plasticbench.simulation.spiking.cuda.plan import Plan
 from plasticbench.simulation.spiking.cuda.source import kernel_source, shared_bytes
 from plasticbench.simulation.spiking.cuda.wiring import SHARED_BYTES, THREADS, wiring_source

@@ -20,9 +20,9 @@ from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.rules import PathwayRule, Rule, RuleBatch, group_rules
 from plasticbench.rules.variables import SPIKING_EVENTS
+from plasticbench.simulation.cuda.driver import Device
 from plasticbench.simulation.engine import Measured
 from plasticbench.simulation.spiking.cpu_engine import run_cpu
-from plasticbench.simulation.spiking.cuda.driver import Device
 from plasticbench.simulation.spiking.cuda.run import Launching, run_cuda
 from plasticbench.simulation.spiking.cuda.verified import keep_outcome
 

@@ -6,16 +6,13 @@ import ctypes
 from functools import lru_cache
 from importlib.resources import files
 
+from plasticbench.simulation.cuda.structs import Field, declaration, fields, structure
 from plasticbench.simulation.spiking.cuda.pathway_source import pathways_source
 from plasticbench.simulation.spiking.cuda.plan import INPUTS_AHEAD, Plan
 from plasticbench.simulation.spiking.cuda.population_source import populations_source
-from plasticbench.simulation.spiking.cuda.structs import Field, declaration, fields, structure
 from plasticbench.simulation.spiking.inputs import GIVEN, MODULATED
 from plasticbench.simulation.spiking.state import CHANGED, NEAREST
 from plasticbench.simulation.spiking.steps import SMALLEST_UNIT, TINY
-
-# Of dynamic shared memory, in CUDA; the emulation of tests says the same in its own way.
-CUDA_HEAD = "#define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]\n"
 
 PROCESS = [
     *fields("int", "kind source list_first first n_afferents start stop refractory signal_index row row_end"),
@@ -88,7 +85,7 @@ def shared_bytes(plan: Plan) -> int:
 
 
 def kernel_source(plan: Plan) -> str:
-    """CUDA C++, but for `CUDA_HEAD`."""
+    """CUDA C++, but for `nvrtc.CUDA_HEAD`."""
     return "".join(
         [
             *(f"#define {name} {value}\n" for name, value in _defines(plan).items()),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from plasticbench.files import user_folder, write_bytes
-from plasticbench.simulation.spiking.cuda.driver import CudaError, Device, card
+from plasticbench.simulation.cuda.driver import CudaError, Device, card
 
 _KERNELS = Path(__file__).parent / "kernel"
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from plasticbench.networks.connections import RandomConnections
 from plasticbench.networks.spiking import SpikingNetwork
+from plasticbench.simulation.cuda.structs import declaration, fields, structure
 from plasticbench.simulation.random import stream_id
 from plasticbench.simulation.spiking.cuda.arena import Arena, space
 from plasticbench.simulation.spiking.cuda.source import fixed_source
-from plasticbench.simulation.spiking.cuda.structs import declaration, fields, structure
 from plasticbench.simulation.spiking.wiring import draw_pathway, wiring_stream
 
 THREADS = 256

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from plasticbench.files import write_bytes
 from plasticbench.simulation.compile import cache_dir
-from plasticbench.simulation.spiking.cuda.driver import CudaError
-from plasticbench.simulation.spiking.cuda.source import CUDA_HEAD
+from plasticbench.simulation.cuda.driver import CudaError
 
+# Of dynamic shared memory, in CUDA; the emulation of tests says the same in its own way.
+CUDA_HEAD = "#define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]\n"
 # No contraction of multiplications and additions: the bits of the cpu engine.
 OPTIONS = ("--fmad=false", "--std=c++17", "--ptxas-options=-v")
 _PLACES = ("nvidia/cu1*/lib/libnvrtc.so.1*", "nvidia/cuda_nvrtc/lib/libnvrtc.so.1*", "nvidia/cu1*/bin/*/nvrtc64*.dll")

@@ -1,0 +1,1 @@
+"""CUDA through its driver and its run-time compiler, and the engine that both kinds of networks share."""
