@@ -63,9 +63,11 @@ def test_a_weight_that_is_no_number_ends_the_life_in_the_step_in_which_it_arrive
     assert first_spike < record.n_steps_lived < 2000
 
 
-def test_it_is_an_engine_by_name_of_spiking_networks_only():
+def test_it_is_an_engine_by_name_for_what_the_cuda_engine_runs():
     mini = plasticbench.task("StabilityIEMini-v0").shortened()
     assert mini.run("vogels-2011", [0], "cpu-integer").engine == "cpu-integer"
     assert mini.run("vogels-2011", [0]).engine == "cpu"
-    with pytest.raises(plasticbench.PlasticbenchError, match="spiking networks"):
-        plasticbench.task("OjaMini-v0").shortened().losses("oja", [0], "cpu-integer")
+    rate = plasticbench.task("OjaMini-v0").shortened()
+    assert rate.losses("oja", [0], "cpu-integer").equal(rate.losses("oja", [0], "cpu"))
+    with pytest.raises(plasticbench.PlasticbenchError, match="choose the cpu engine"):
+        plasticbench.task("SliceL5-v0").losses("null", [0], "cpu-integer")

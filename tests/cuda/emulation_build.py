@@ -51,7 +51,7 @@ def _headers() -> list[str]:
 
 def host_code(source: str) -> str:
     """A module's source as C++ that the fake driver runs."""
-    kernels = ("live",) if "live(Life*" in source else ("wire", "weigh")
+    kernels = next(names for names in (("live_rates",), ("live",), ("wire", "weigh")) if f"{names[0]}(" in source)
     return HEADER + source + "".join(f"EMULATED({name}, THREADS)\n" for name in kernels)
 
 

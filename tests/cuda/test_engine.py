@@ -56,8 +56,9 @@ def test_without_a_card_it_says_so_in_one_line(no_card, capsys):
     assert capsys.readouterr().err.startswith("plasticbench: no CUDA driver here")
 
 
-def test_a_rate_task_on_this_engine_is_pointed_to_torch():
-    with pytest.raises(plasticbench.PlasticbenchError, match="choose --engine torch with --device cuda"):
+def test_auto_leaves_rate_networks_to_the_cpu(no_card):
+    assert "starts sooner" in ENGINE.held_back(RATE.draw([0]), DEFAULTS)
+    with pytest.raises(plasticbench.PlasticbenchError, match="engine cuda: no CUDA driver here"):
         RATE.losses("oja", [0], "cuda")
 
 

@@ -79,7 +79,7 @@ class Kernel:
                 declaration("Launch", LAUNCH),
                 head,
                 *(pathway.functions() for pathway in self.pathways),
-                _function("deliver", "const Place& p, double v_signal, double* kept", self._delivery()),
+                _function("deliver", "const Place& p, double signal, double* kept", self._delivery()),
                 _function("change", "const Place& p, int acts_0, int acts_1, bool delivered", self._calls()),
                 _function("settle", "const Place& p", [f"settle_{k}(p);" for k in range(len(self.pathways))]),
                 f'extern "C"{body}',
@@ -99,17 +99,17 @@ class Kernel:
         if self.modulator is None:
             return []
         body, values = emit_values(
-            self.modulator.expression.program.lowered, {}, ("v_signal", "v_total", "v_activity"),
+            self.modulator.expression.program.lowered, {}, ("signal", "total", "activity"),
             dialect("cuda", "float64"),
         )  # fmt: skip
         activity = [
-            "double v_activity = 0.0;",
-            "for (int s = 0; s < N_ITEMS; ++s) v_activity += p.y[i * N_ITEMS + s];",
-            "v_activity = v_activity / N_ITEMS;",
+            "double activity = 0.0;",
+            "for (int s = 0; s < N_ITEMS; ++s) activity += p.y[i * N_ITEMS + s];",
+            "activity = activity / N_ITEMS;",
         ]
         return [
-            "double v_total = 0.0;",
-            *_loop("int i = 0; i < N_OUT; ++i", [*activity, "v_total += v_activity;"]),
+            "double total = 0.0;",
+            *_loop("int i = 0; i < N_OUT; ++i", [*activity, "total += activity;"]),
             *_loop("int i = 0; i < N_OUT; ++i", [*activity, *body, f"p.m[i] = {values[-1]};", "kept[i] = p.m[i];"]),
         ]
 

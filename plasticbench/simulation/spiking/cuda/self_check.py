@@ -22,6 +22,7 @@ from plasticbench.rules import PathwayRule, Rule, RuleBatch, group_rules
 from plasticbench.rules.variables import SPIKING_EVENTS
 from plasticbench.simulation.cuda.driver import Device
 from plasticbench.simulation.engine import Measured
+from plasticbench.simulation.rate.cuda.self_check import failures as rate_failures
 from plasticbench.simulation.spiking.cpu_engine import run_cpu
 from plasticbench.simulation.spiking.cuda.run import Launching, run_cuda
 from plasticbench.simulation.spiking.cuda.verified import keep_outcome
@@ -39,6 +40,7 @@ def check(device: Device, how: Sequence[Launching] | None = None) -> list[str]:
     for neuron, text, exact in ((ConductanceLIF(), _PAIR, True), (AdaptiveLIF(), _WITH_EXP, False)):
         lives = [_life(neuron, seed, _STEPS if exact else _STEPS_WITH_EXP) for seed in _SEEDS]
         failures += _compare(lives, _batch(lives[0], text), device, launchings, exact)
+    failures += rate_failures(device, launchings[0].compiled)
     keep_outcome(device, not failures)
     return failures
 
