@@ -76,8 +76,8 @@ class FeedbackDigits(RateTask):
 
     ## Loss
     Cross-entropy, in nats, of the network's answer to each of the 250 images before its weights change, at most 10 an
-    image; the mean. To answer nothing costs ln 5 = 1.609. An incoming weight vector of norm above 10 at step t of T is
-    a blow-up: 10 + 10(1 − t/T).
+    image; the mean. To answer nothing costs ln 5 = 1.609. A neuron whose incoming weights exceed a norm of 100 at step
+    t of T is a blow-up: 10 + 10(1 − t/T).
 
     ## Metrics
     `training_accuracy`, of these answers; `test_accuracy`, of the 100 images after learning; `feedback_angle_deg`
