@@ -56,7 +56,8 @@ def test_errors_along_fixed_feedback_are_the_formula_and_the_inputs_have_none():
 
 @pytest.mark.parametrize("feedback", ["fixed", "transposed"])
 def test_engines_live_the_same_whole_lives(feedback):
-    rules = ["feedback-alignment", Rule("weak", {"*": PathwayRule.make({"on_step": "-0.05*err*pre + 0.1*err*err_pre"})})]
+    weak = Rule("weak", {"*": PathwayRule.make({"on_step": "-0.05*err*pre + 0.1*err*err_pre"})})
+    rules = ["feedback-alignment", weak]
     cpu, torch_engine = (
         TASK.run(rules, [0, 1], engine, conditions={"feedback": feedback}) for engine in ("cpu", "torch")
     )
@@ -173,7 +174,7 @@ def test_a_network_without_a_hidden_layer_and_uneven_classes_are_named():
     with pytest.raises(plasticbench.PlasticbenchError, match=r"network\.sizes: \(3, 2\); give inputs, one hidden"):
         LayeredNetwork((3, 2))
     for change in ({"n_steps": 351}, {"n_test": 70}):
-        with pytest.raises(plasticbench.PlasticbenchError, match="n_steps: .*as many images each"):
+        with pytest.raises(plasticbench.PlasticbenchError, match=r"n_steps: .*as many images each"):
             dataclasses.replace(TASK, **change)
 
 

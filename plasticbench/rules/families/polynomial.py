@@ -159,8 +159,10 @@ class Polynomial(TemplateFamily):
 
     def _checked_thresholds(self, relu: Sequence[float] | float) -> tuple[float, ...]:
         found = (relu,) if isinstance(relu, Real) else relu
-        if isinstance(relu, bool) or not isinstance(found, list | tuple) or not all(
-            isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x) for x in found
+        if (
+            isinstance(relu, bool)
+            or not isinstance(found, list | tuple)
+            or not all(isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x) for x in found)
         ):
             raise RuleError(f"family {self.name}: relu is {relu!r}; a threshold or a list of them, finite numbers")
         if len(set(found)) < len(found) or len(found) > MAX_THRESHOLDS:
@@ -198,7 +200,8 @@ class Polynomial(TemplateFamily):
         parts = [name]
         if kind != "A":
             threshold = self.thresholds[int(kind[1:]) - 1]
-            parts.append(f"relu(post {'-' if threshold >= 0 else '+'} {abs(threshold)!r})" if threshold else "relu(post)")
+            sign = "-" if threshold >= 0.0 else "+"
+            parts.append(f"relu(post {sign} {abs(threshold)!r})")
         for factor, exponent in zip(_FACTORS, exponents, strict=True):
             if exponent != "0":
                 parts.append(factor if exponent == "1" else f"{factor}**{exponent}")

@@ -52,8 +52,8 @@ def run_cpu(
         "blown_up": np.zeros(n_lives, dtype=np.bool_),
     }
     given = (
-        *_given(side_by_side, lateral), *_slow(network, rules), *packed_rules(network, rules, 2), *_protocol(side_by_side),
-        *_modulation(lives),
+        *_given(side_by_side, lateral), *_slow(network, rules), *packed_rules(network, rules, 2),
+        *_protocol(side_by_side), *_modulation(lives),
     )  # fmt: skip
 
     def run(first: int, last: int) -> None:

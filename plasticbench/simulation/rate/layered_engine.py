@@ -70,9 +70,7 @@ def _weights(network: LayeredNetwork, flat: torch.Tensor) -> dict[str, torch.Ten
     """Each pathway's weights (n_rules, n_lives, n_post, n_pre), of rows of all weights."""
     sizes = [math.prod(network.shape(name)) for name in network.pathways]
     parts = flat.split(sizes, -1)
-    return {
-        name: part.unflatten(-1, network.shape(name)) for name, part in zip(network.pathways, parts, strict=True)
-    }
+    return {name: part.unflatten(-1, network.shape(name)) for name, part in zip(network.pathways, parts, strict=True)}
 
 
 def _given(lives: RateLives) -> tuple:
