@@ -189,8 +189,8 @@ register(
         conditions={"feedback": Constant("fixed", ("transposed",))},
         n_steps=350,
         blow_up_scale=10.0,
-        null_loss=1.65,
-        blind_loss=math.log(5.0),
-        reference_loss=1.0,
+        null_loss=1.621104,
+        blind_loss=1.609438,
+        reference_loss=1.027018,
     )
 )
