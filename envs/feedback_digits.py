@@ -188,6 +188,7 @@ register(
         families=("error-hebbian", "mlp"),
         conditions={"feedback": Constant("fixed", ("transposed",))},
         n_steps=350,
+        n_official=32,
         blow_up_scale=10.0,
         null_loss=1.621104,
         blind_loss=1.609438,

@@ -14,11 +14,11 @@ TASK = plasticbench.task("IndependentComponent-v0")
 SEEDS = range(16)
 
 
-def test_inputs_are_exactly_white_and_the_source_is_a_direction_of_them():
+def test_inputs_are_white_and_the_source_is_a_direction_of_them():
     for source, kurtosis in (("exponential", 9.0), ("laplace", 6.0)):
         samples, direction = TASK.samples(source, 5)
-        assert samples.mean(0) == pytest.approx(np.zeros(8), abs=1e-12)
-        assert samples.T @ samples / len(samples) == pytest.approx(np.eye(8), abs=1e-12)
+        assert samples.mean(0) == pytest.approx(np.zeros(8), abs=1e-6)
+        assert samples.T @ samples / len(samples) == pytest.approx(np.eye(8), abs=1e-6)
         assert np.linalg.norm(direction) == pytest.approx(1.0)
         found = (samples @ direction) ** 4
         assert found.mean() == pytest.approx(kurtosis, rel=0.35)
@@ -29,8 +29,16 @@ def test_inputs_are_exactly_white_and_the_source_is_a_direction_of_them():
 def test_a_hebbian_rule_learns_nothing_where_all_correlations_are_equal():
     # The mean of pre·post is w itself where the covariance is the identity: Oja's rule only scales w.
     oja, null = TASK.losses(["oja", "null"], SEEDS)
-    assert oja.tolist() == pytest.approx(null.tolist(), rel=1e-9)
+    assert oja.tolist() == pytest.approx(null.tolist(), abs=1e-4)
     assert TASK.run("oja", SEEDS).metrics["weight_norm"][0].tolist() == pytest.approx([1.0] * 16, abs=1e-6)
+
+
+def test_what_rounding_leaves_does_not_tell_where_the_source_is():
+    # Exactly centred samples have means of 1e-17, whose direction was the source's: copying the input found it.
+    copy = Rule("copy", {"*": PathwayRule.make({"on_step": "pre - w"})})
+    copied, null = TASK.losses([copy, "null"], range(64)).mean(1).tolist()
+    assert copied == pytest.approx(1.17, abs=0.12)  # of random directions in 8 dimensions
+    assert null == pytest.approx(1.17, abs=0.12)
 
 
 def test_the_cubic_rule_ends_at_weight_norm_one():
