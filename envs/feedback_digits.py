@@ -190,8 +190,8 @@ register(
         n_steps=350,
         n_official=32,
         blow_up_scale=10.0,
-        null_loss=1.621104,
-        blind_loss=1.609438,
-        reference_loss=1.027018,
+        null_loss=1.622074,
+        blind_loss=1.609507,  # silence
+        reference_loss=0.998150,
     )
 )

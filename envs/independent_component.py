@@ -116,6 +116,7 @@ register(
         conditions={"source": Constant("exponential", ("laplace",)), "w_init": NormalVector(8, 0.35, "w_init")},
         n_steps=300,
         null_loss=1.125570,
+        blind_loss=1.125256,
         reference_loss=0.2537489,
     )
 )
