@@ -21,6 +21,7 @@ from plasticbench.rules import (
     make_family,
     same_rule,
 )
+from plasticbench.rules.families import Shared
 from plasticbench.rules.variables import EVENTS, VARIABLES
 
 EVERY_VARIABLE = frozenset(VARIABLES)
@@ -44,7 +45,9 @@ def _families():
         yield f"{name}-two", make_family(name, ("ee", "ie"))
     spiking = {"inputs": ("x_pre", "x_post", "w"), "events": ("on_pre", "on_post"), "hidden": (4, 3)}
     yield "mlp-spiking", make_family("mlp", ("ie",), **spiking)
+    yield "polynomial-relu", make_family("polynomial", ("ff",), relu=(0.5, -0.25))
     yield "own", Decay(("ff", "lateral"))
+    yield "shared", Shared(Decay(("*",)), ("layer_1", "layer_2"))
     arrays = {"W1": ((3, 2), 0.5), "b1": ((3,), 1.0), "scale": ((), 0.0)}
     yield "with-arrays", WithArrays(Decay(("hidden",)), arrays)
 
@@ -182,6 +185,45 @@ def test_a_polynomial_of_another_degree_holds_higher_powers():
             make_family("polynomial", ("ff",), degree=degree)
     largest = make_family("polynomial", ("ff",), degree=4)
     assert largest.rule(torch.ones(largest.dimension)).kind == "rate"
+
+
+def test_a_polynomial_with_thresholds_holds_rectified_rules():
+    family = make_family("polynomial", ("ff",), relu=1)
+    theta = family.theta(load_rule("nonlinear-hebb-rectified"))
+    found = {name: float(value) for name, value in zip(family.names, theta, strict=True) if value}
+    assert found == pytest.approx({"ff.R1_100": 1.0, "ff.R1_011": -1.0})
+    same = Rule("same", {"ff": PathwayRule.make({"on_step": "0.05*relu(2*post - 2)*(pre - w*post)"})})
+    assert same_rule(family.rule(theta), same)
+    torch.testing.assert_close(family.theta(same), theta)
+    other = Rule("other", {"ff": PathwayRule.make({"on_step": "pre*relu(post - 0.5)"})})
+    with pytest.raises(RuleError, match="not a polynomial"):
+        family.theta(other)
+    several = make_family("polynomial", ("ff",), degree=4, relu=[0, 1, -2.5])
+    assert several.dimension == 125 + 3 * 8
+    assert several.rule(torch.ones(several.dimension)).kind == "rate"
+    for relu in ("1", [1.0, 1], [1, 2, 3, 4], [math.nan], True):
+        with pytest.raises(RuleError, match="relu is "):
+            make_family("polynomial", ("ff",), relu=relu)
+
+
+def test_a_shared_family_gives_every_pathway_one_rule_and_holds_no_other():
+    family = Shared(make_family("error-hebbian", ("*",)), ("layer_1", "layer_2"))
+    theta = family.theta(load_rule("error-hebbian"))
+    assert theta.tolist() == pytest.approx([1.0, 3.0, 0.0])
+    assert family.theta(load_rule("feedback-alignment")).tolist() == pytest.approx([1.0, 0.0, 0.0])
+    for text in ("-0.1*err*w", "post*pre", "post*pre - 2*post**2*w"):
+        with pytest.raises(RuleError, match="has terms that it has not"):
+            family.theta(Rule("other", {"*": PathwayRule.make({"on_step": text})}))
+    batch = family.batch(theta[None])
+    assert [part.pathway for part in batch.structure.pathways] == ["layer_1", "layer_2"]
+    assert batch.parameters[0] is batch.parameters[1]
+    parts = {name: PathwayRule.make({"on_step": f"-{rate}*err*pre"}) for name, rate in (("layer_1", 1), ("layer_2", 2))}
+    with pytest.raises(RuleError, match="another at layer_2 than at layer_1"):
+        family.theta(Rule("uneven", parts))
+    with pytest.raises(RuleError, match="which it lacks"):
+        family.theta(Rule("elsewhere", {"ff": PathwayRule.make({"on_step": "-err*pre"})}))
+    with pytest.raises(RuleError, match="a shared one is of"):
+        Shared(Decay(("ff",)), ("ff",))
 
 
 def test_a_value_that_has_no_logarithm_is_not_in_the_space():

@@ -50,6 +50,6 @@ def _draw_angles(axes: Any, history: LifeHistory, life: Any) -> None:
         shade = 0.35 + 0.65 * (k + 1) / len(back_names)
         axes.plot(history.steps, np.degrees(np.arccos(cosine.clip(-1, 1))), color=PLASTIC, alpha=shade, label=forward)
     axes.axhline(90.0, color=MUTED, ls=":", lw=1.0)
-    axes.set(ylabel="degrees", title="weights and the feedback beside them", ylim=(0, 120))
+    axes.set(ylabel="degrees", title="angle of weights to feedback", ylim=(0, 120))
     if back_names:
         axes.legend(fontsize=8, loc="lower left", framealpha=0.85, edgecolor="none")

@@ -15,10 +15,15 @@ Monomial = tuple[tuple[str, int], ...]  # sorted (variable, exponent); () is the
 Polynomial = dict[Monomial, float]
 
 _MAX_TERMS = 1_000
+_POST: Monomial = (("post", 1),)
 
 
-def polynomial_of(program: Program, parameters: Mapping[str, float]) -> Polynomial:
+def polynomial_of(
+    program: Program, parameters: Mapping[str, float], rectified: Mapping[str, float] | None = None
+) -> Polynomial:
     """Nonzero coefficients of each monomial.
+
+    `rectified`: name -> threshold; relu(post − threshold) is taken for a variable of that name.
 
     Raises RuleError if the program is no polynomial of few terms.
     """
@@ -29,11 +34,25 @@ def polynomial_of(program: Program, parameters: Mapping[str, float]) -> Polynomi
         elif operation == "name":
             name = operands[0]
             done.append(_clean({(): parameters[name]}) if name in parameters else {((name, 1),): 1.0})
+        elif operation == "relu" and (atom := _rectified(done[operands[0]], rectified or {})):
+            done.append(atom)
         else:
             done.append(_operation(operation, [done[i] for i in operands]))
         if len(done[-1]) > _MAX_TERMS:
             raise RuleError(f"the rule has more than {_MAX_TERMS} terms; no family holds it")
     return done[-1]
+
+
+def _rectified(inside: Polynomial, rectified: Mapping[str, float]) -> Polynomial | None:
+    """relu of post − threshold as a variable of its own, times what can be taken out of it; None if it is another."""
+    size = inside.get(_POST, 0.0)
+    if size <= 0.0 or set(inside) - {_POST, ()}:
+        return None
+    threshold = -inside.get((), 0.0) / size
+    for name, known in rectified.items():
+        if abs(threshold - known) <= 1e-12 * max(1.0, abs(known)):
+            return {((name, 1),): size}
+    return None
 
 
 def _operation(operation: str, operands: list[Polynomial]) -> Polynomial:

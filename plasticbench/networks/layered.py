@@ -28,7 +28,7 @@ class LayeredNetwork:
     sizes: tuple[int, ...]  # of the inputs, the hidden layers, the outputs
     feedback: Literal["fixed", "transposed"] = "fixed"
     sharpness: float = 10.0  # β of softplus
-    max_weight_norm: float = 10.0  # of one neuron's incoming weights; beyond it is a blow-up
+    max_weight_norm: float = 100.0  # of one neuron's incoming weights; beyond it is a blow-up
     dt_s: float = 1.0  # one presentation
 
     def __post_init__(self) -> None:

@@ -6,10 +6,21 @@ a Hebbian product of both sides' errors, and Oja's rule. Nat. Commun. 14:1805 (2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from plasticbench.errors import RuleError
+from plasticbench.language.algebra import Monomial, polynomial_of
+from plasticbench.language.program import Expression
 from plasticbench.rules.families.base import Coordinate, TemplateFamily
 from plasticbench.rules.pathway import PathwayRule
+
+_TERMS: tuple[Monomial, ...] = (
+    (("err", 1), ("pre", 1)),
+    (("err", 1), ("err_pre", 1)),
+    (("post", 1), ("pre", 1)),
+    (("post", 2), ("w", 1)),
+)
 
 
 class ErrorHebbian(TemplateFamily):
@@ -32,3 +43,16 @@ class ErrorHebbian(TemplateFamily):
             Coordinate(name, start=start, jitter=0.01, std=self.std, scale=self.eta)
             for name, start in (("eta_0", 0.1), ("eta_1", 0.0), ("eta_2", 0.0))
         ]
+
+    def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:
+        if not part.events:
+            return {"eta_0": 0.0, "eta_1": 0.0, "eta_2": 0.0}
+        changes = {event: set(targets) for event, targets in part.events.items()}
+        event = part.events["on_step"].get("w") if changes == {"on_step": {"w"}} else None
+        if not isinstance(event, Expression):
+            raise RuleError(f"family {self.name}: the rule of pathway {pathway} is not an on_step expression")
+        terms = polynomial_of(event.program, part.parameters)
+        gradient, errors, hebb, decay = (terms.pop(monomial, 0.0) for monomial in _TERMS)
+        if terms or not math.isclose(hebb, -decay, rel_tol=1e-12):
+            raise RuleError(f"family {self.name}: the rule of pathway {pathway} has terms that it has not")
+        return {"eta_0": -gradient, "eta_1": errors, "eta_2": hebb}

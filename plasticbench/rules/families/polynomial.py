@@ -2,6 +2,9 @@
 
 Δw = η Σ A_abc preᵃ postᵇ wᶜ, exponents 0..degree, 27 coefficients per pathway for the default degree 2.
 
+With `relu`, a list of thresholds θ_k, it also has the terms R{k}_abc preᵃ postᵇ wᶜ relu(post − θ_k), exponents 0 and 1:
+what a neuron does that counts only what exceeds a threshold (8 more coefficients each).
+
 Confavreux et al., NeurIPS 2020. Oja's rule is A_110 = 1, A_021 = -1; Hebb's is A_110 = 1.
 
 Evaluation uses the factors' shapes: powers of w live on (outputs, inputs), and the mean over presentations
@@ -10,9 +13,11 @@ needs only the moments mean(preᵃ postᵇ), one matrix product, however many pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from plasticbench.errors import RuleError
@@ -28,11 +33,17 @@ if TYPE_CHECKING:
 
 _FACTORS = ("pre", "post", "w")
 MAX_DEGREE = 4  # an equation of more terms is longer than an expression may be
+MAX_THRESHOLDS = 3  # for the same reason
 
 
 def coefficients(degree: int) -> tuple[str, ...]:
     """Names of the coefficients A_abc, with (a, b, c) the exponents of pre, post and w, in order."""
     return tuple(f"A_{a}{b}{c}" for a, b, c in product(range(degree + 1), repeat=3))
+
+
+def rectified_coefficients(n: int) -> tuple[str, ...]:
+    """Names of the coefficients Rk_abc of n thresholds, in order."""
+    return tuple(f"R{k}_{a}{b}{c}" for k in range(1, n + 1) for a, b, c in product(range(2), repeat=3))
 
 
 @dataclass(frozen=True)
@@ -124,26 +135,53 @@ def _same_rules(numbers: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Polynomial(TemplateFamily):
-    """θ holds the coefficients A_abc of each pathway, exponents up to `degree`; `eta` is the factor of the sum."""
+    """θ holds the coefficients A_abc of each pathway, exponents up to `degree`; `eta` is the factor of the sum.
+
+    `relu`: thresholds, one or several, whose terms' coefficients R{k}_abc come after the others.
+    """
 
     name = "polynomial"
 
-    def __init__(self, pathways: Sequence[str], eta: float = 0.1, std: float = 0.1, degree: int = 2) -> None:
+    def __init__(
+        self,
+        pathways: Sequence[str],
+        eta: float = 0.1,
+        std: float = 0.1,
+        degree: int = 2,
+        relu: Sequence[float] | float = (),
+    ) -> None:
         super().__init__(pathways)
         if type(degree) is not int or not 1 <= degree <= MAX_DEGREE:
             raise RuleError(f"family {self.name}: degree is {degree!r}; a whole number from 1 to {MAX_DEGREE}")
-        self.degree = degree
+        self.degree, self.thresholds = degree, self._checked_thresholds(relu)
         self.eta, self.std = eta, std
+        self._terms = coefficients(degree) + rectified_coefficients(len(self.thresholds))
+
+    def _checked_thresholds(self, relu: Sequence[float] | float) -> tuple[float, ...]:
+        found = (relu,) if isinstance(relu, Real) else relu
+        if (
+            isinstance(relu, bool)
+            or not isinstance(found, list | tuple)
+            or not all(isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x) for x in found)
+        ):
+            raise RuleError(f"family {self.name}: relu is {relu!r}; a threshold or a list of them, finite numbers")
+        if len(set(found)) < len(found) or len(found) > MAX_THRESHOLDS:
+            raise RuleError(f"family {self.name}: relu is {relu!r}; at most {MAX_THRESHOLDS} thresholds, each another")
+        return tuple(float(x) for x in found)
 
     def template(self, pathway: str) -> PathwayRule:
-        return self._readable(pathway, dict.fromkeys(coefficients(self.degree), 1.0))
+        return self._readable(pathway, dict.fromkeys(self._terms, 1.0))
 
     def coordinates(self, pathway: str) -> list[Coordinate]:
-        return [Coordinate(name, jitter=1e-3, std=self.std, scale=self.eta) for name in coefficients(self.degree)]
+        return [Coordinate(name, jitter=1e-3, std=self.std, scale=self.eta) for name in self._terms]
 
     def _structure(self, pathway: str) -> tuple[PathwayStructure, list[float]]:
-        names = coefficients(self.degree)
-        events = (("on_step", (("w", PolynomialEvent(self.degree)),)),)
+        names = self._terms
+        event: Event = PolynomialEvent(self.degree)
+        if self.thresholds:
+            text = " + ".join(self._term(name) for name in names)
+            event = ExpressionEvent(Expression.parse(text, {*_FACTORS, *names}).program, names)
+        events = (("on_step", (("w", event),)),)
         return PathwayStructure(pathway, names, event_items=events), [0.0] * len(names)
 
     def _readable(self, pathway: str, values: Mapping[str, float]) -> PathwayRule:
@@ -152,22 +190,37 @@ class Polynomial(TemplateFamily):
         `values` include η.
         """
         kept = {name: value / self.eta for name, value in values.items() if value != 0.0}
-        order = sorted(kept, key=lambda name: (sum(map(int, name[2:])), [-int(digit) for digit in name[2:]]))
-        terms = [_term(name) for name in order]
+        order = sorted(kept, key=_place)
+        terms = [self._term(name) for name in order]
         text = f"eta*({' + '.join(terms)})" if terms else "0"
         return PathwayRule.make({"on_step": text}, {"eta": self.eta, **{name: kept[name] for name in order}})
 
+    def _term(self, name: str) -> str:
+        kind, _, exponents = name.partition("_")
+        parts = [name]
+        if kind != "A":
+            threshold = self.thresholds[int(kind[1:]) - 1]
+            sign = "-" if threshold >= 0.0 else "+"
+            parts.append(f"relu(post {sign} {abs(threshold)!r})")
+        for factor, exponent in zip(_FACTORS, exponents, strict=True):
+            if exponent != "0":
+                parts.append(factor if exponent == "1" else f"{factor}**{exponent}")
+        return "*".join(parts)
+
     def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:
-        values = dict.fromkeys(coefficients(self.degree), 0.0)
+        values = dict.fromkeys(self._terms, 0.0)
         if not part.events:
             return values
         changes = {event: set(targets) for event, targets in part.events.items()}
         event = part.events["on_step"].get("w") if changes == {"on_step": {"w"}} else None
         if not isinstance(event, Expression):
             raise RuleError(f"family {self.name}: the rule of pathway {pathway} is not an on_step expression")
-        for monomial, coefficient in polynomial_of(event.program, part.parameters).items():
+        rectified = {f"R{k}": threshold for k, threshold in enumerate(self.thresholds, start=1)}
+        for monomial, coefficient in polynomial_of(event.program, part.parameters, rectified).items():
             exponents = dict(monomial)
-            name = "A_" + "".join(str(exponents.pop(factor, 0)) for factor in _FACTORS)
+            prefix = next((name for name in rectified if exponents.get(name) == 1), "A")
+            exponents.pop(prefix, None)
+            name = f"{prefix}_" + "".join(str(exponents.pop(factor, 0)) for factor in _FACTORS)
             if exponents or name not in values:
                 shown = "*".join(f"{variable}**{exponent}" for variable, exponent in monomial)
                 raise RuleError(f"family {self.name}: the rule of pathway {pathway} has the term {shown}, it has not")
@@ -175,9 +228,7 @@ class Polynomial(TemplateFamily):
         return values
 
 
-def _term(name: str) -> str:
-    parts = [name]
-    for factor, exponent in zip(_FACTORS, name[2:], strict=True):
-        if exponent != "0":
-            parts.append(factor if exponent == "1" else f"{factor}**{exponent}")
-    return "*".join(parts)
+def _place(name: str) -> tuple[bool, str, int, list[int]]:
+    """Where a term stands in an equation: by degree, those with more of `pre` first; rectified ones last."""
+    kind, _, exponents = name.partition("_")
+    return kind != "A", kind, sum(map(int, exponents)), [-int(digit) for digit in exponents]

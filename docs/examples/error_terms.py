@@ -1,0 +1,46 @@
+"""Which terms of the errors help a deep network learn: the table of docs/layers.md.
+
+python docs/examples/error_terms.py [N]: over the first N official lifetimes of FeedbackDigits-v0 (default: all 64).
+"""
+
+import dataclasses
+import sys
+
+import torch
+
+import plasticbench
+
+TASK = plasticbench.task("FeedbackDigits-v0")
+SHALLOW = dataclasses.replace(TASK, sizes=(64, 50, 30, 5))
+ROWS = (  # task, feedback, (η₀, η₁, η₂)
+    (TASK, "fixed", ((0, 0, 0), (0.03, 0, 0), (0.1, 0, 0), (0.3, 0, 0))),
+    (TASK, "fixed", ((0.1, 0.03, 0), (0.1, 0.1, 0), (0.1, 0.3, 0), (0.2, 0.3, 0), (0.1, -0.1, 0))),
+    (TASK, "fixed", ((0.1, 0, 0.001), (0.1, 0.3, 0.001))),
+    (TASK, "transposed", ((0.03, 0, 0), (0.1, 0, 0), (0.3, 0, 0))),
+    (SHALLOW, "fixed", ((0.03, 0, 0), (0.03, 0.03, 0), (0.1, 0, 0))),
+    (SHALLOW, "transposed", ((0.03, 0, 0), (0.1, 0, 0))),
+)
+
+
+def main(n: int) -> None:
+    print("| layers | feedback | η₀, η₁, η₂ | loss | test accuracy | angle to feedback | blown up |")
+    print("|---|---|---|---|---|---|---|")
+    for task, feedback, terms in ROWS:
+        family = task.make_family()
+        thetas = torch.tensor(terms, dtype=torch.float64) / family.family.eta
+        found = task.run((family, thetas), task.official_seeds[:n], conditions={"feedback": feedback})
+        for k, numbers in enumerate(terms):
+            accuracy = found.metrics["test_accuracy"][k]
+            lived = accuracy[~found.blown_up[k]]
+            sem = float(lived.std()) / len(lived) ** 0.5 if len(lived) > 1 else float("nan")
+            angle = float(found.metrics["feedback_angle_deg"][k].nanmean())
+            print(
+                f"| {len(task.sizes) - 1} | {feedback} | {', '.join(f'{x:g}' for x in numbers)} "
+                f"| {float(found.losses[k].mean()):.4g} | {float(lived.mean()):.3f} ± {sem:.3f} | {angle:.0f}° "
+                f"| {int(found.blown_up[k].sum())} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else TASK.n_official)
