@@ -18,6 +18,7 @@ from plasticbench.learning.run_directory import Cost, RunDirectory
 from plasticbench.rules import Family, Rule
 from plasticbench.rules.size import check_size
 from plasticbench.simulation.random import Stream, check_seed
+from plasticbench.tasks.activity import RecordedActivity
 from plasticbench.tasks.outcome import Outcome
 from plasticbench.tasks.task import TRAINING_SEED_BASE, Task
 
@@ -73,6 +74,15 @@ class Problem:
         self._started = time.perf_counter()
         if run is not None and run.checkpoint is not None:
             self._restore(run.checkpoint)
+
+    @property
+    def data(self) -> RecordedActivity | None:
+        """What the task gives to learners beside losses: recordings to infer a rule from. None: nothing.
+
+        The losses of training lifetimes are then the misfit to these recordings; what official lifetimes are scored
+        on stays out of both.
+        """
+        return self.task.learner_data
 
     @property
     def budget_left(self) -> int:

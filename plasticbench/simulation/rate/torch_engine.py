@@ -163,8 +163,8 @@ class RateStepper:
             x = self._inputs[seed, self._order[:, self.step]].unsqueeze(1)
         self._x = x.unsqueeze(0)  # (1, n_seeds, n_presented, n_inputs)
         w = self.weights[self.network.feedforward]
-        if self.network.activation == "linear":
-            self._y = self._lateral(self._x @ w.transpose(-1, -2))
+        if self.network.activation != "sigmoid":
+            self._y = self._outputs(self._x @ w.transpose(-1, -2))
         else:
             a = self._arrays
             drive = self._x @ (w + a["W1"].unsqueeze(1)).transpose(-1, -2)
@@ -194,15 +194,18 @@ class RateStepper:
         self.modulation.append(value if modulator.per_neuron else value.squeeze(-1))
         return value[:, :, None, :, None]
 
-    def _lateral(self, drive: Tensor) -> Tensor:
-        """Add the lateral input in order of the outputs; drive (n_rules, n_seeds, n_presented, n_outputs)."""
+    def _outputs(self, drive: Tensor) -> Tensor:
+        """Outputs in order, each with its lateral input; drive (n_rules, n_seeds, n_presented, n_outputs)."""
+        squashed = self.network.activation == "tanh"
         if self.network.lateral is None:
-            return drive
+            return torch.tanh(drive) if squashed else drive
         u = self.weights[self.network.lateral]
-        outputs = [drive[..., 0]]
-        for i in range(1, self.network.n_outputs):
-            lower = torch.stack(outputs, -1)  # (R, S, P, i)
-            outputs.append(drive[..., i] + (lower * u[:, :, None, i, :i]).sum(-1))
+        outputs: list[Tensor] = []
+        for i in range(self.network.n_outputs):
+            total = drive[..., i]
+            if outputs:
+                total = total + (torch.stack(outputs, -1) * u[:, :, None, i, :i]).sum(-1)
+            outputs.append(torch.tanh(total) if squashed else total)
         return torch.stack(outputs, -1)
 
 
