@@ -10,13 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from plasticbench.errors import PlasticbenchError, RuleError
-from plasticbench.language.vocabulary import shorten
 from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork, rate_outputs
 from plasticbench.networks.recordings import Recordings, Weights
@@ -27,38 +25,19 @@ from plasticbench.tasks.conditions import Constant, Distribution, NormalVector
 from plasticbench.tasks.losses import targets_of
 from plasticbench.tasks.rate_task import RateTask
 from plasticbench.tasks.registry import register
-from plasticbench.tasks.task import OFFICIAL_SEED_BASE
 
-from .hidden_rules import ANTI_HEBBIAN, OJA, draw_hidden_rule, live, nearness
+from .hidden_rules import ANTI_HEBBIAN, OJA, Coefficients, draw_hidden_rule, live, nearness
+from .replayed import FRESH, Replayed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from plasticbench.drawing.lives import LifeHistory
 
-REFERENCE = "Mehta, Tyulmankov, Rajagopalan, Turner, Fitzgerald & Funke, NeurIPS 37 (2024), doi:10.1101/2023.12.11.571103"
-FRESH = 0  # the value of the condition `experiment` of a lifetime that replays none
+REFERENCE = (
+    "Mehta, Tyulmankov, Rajagopalan, Turner, Fitzgerald & Funke, NeurIPS 37 (2024), doi:10.1101/2023.12.11.571103"
+)
 WORST = 2.0  # R² below -1 is no worse than -1
-
-
-@dataclass(frozen=True)
-class Replayed(Distribution):
-    """Which recorded experiment a lifetime replays, 1 to n, each as likely; official seeds replay none."""
-
-    n_experiments: int
-    n_official: int
-
-    def draw(self, seed: int, name: str) -> int:
-        if 0 <= seed - OFFICIAL_SEED_BASE < self.n_official:
-            return FRESH
-        return 1 + int(Stream(seed, f"condition/{name}").integers(self.n_experiments))
-
-    def check(self, name: str, value: Any) -> int:
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or not 0 <= value <= self.n_experiments:
-            raise PlasticbenchError(
-                f"conditions.{name}: {shorten(value)} is not a whole number from 0 to {self.n_experiments}"
-            )
-        return int(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +87,7 @@ class RuleRecovery(RateTask):
     v0: first version.
     """
 
-    hidden: Mapping[str, Mapping[str, float]]  # pathway -> coefficients that are not zero, by name
+    hidden: Mapping[str, Coefficients]  # by pathway
     eta: float = 0.05  # the unit of the coefficients
     data_seed: int = 0  # of the recorded experiments
     n_inputs: int = 10
@@ -145,7 +124,9 @@ class RuleRecovery(RateTask):
         found = [self._experiment(number) for number in range(1, self.n_experiments + 1)]
         inputs, starts, activity = zip(*found, strict=True)
         known = {name: np.stack([start[name] for start in starts]) for name in self.network.pathways}
-        return RecordedActivity(np.stack(inputs), np.stack(activity), self.noise_std, known if self.start_known else None)
+        return RecordedActivity(
+            np.stack(inputs), np.stack(activity), self.noise_std, known if self.start_known else None
+        )
 
     def _experiment(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         """Inputs, initial weights, and activity as it was observed."""
@@ -234,7 +215,9 @@ class RuleRecovery(RateTask):
         like = weights["ff"]
         inputs = torch.as_tensor(np.stack([life.presentations.items for life in lives]), device=like.device)  # type: ignore[union-attr]
         predicted = rate_outputs(self.network, weights, inputs.to(like))
-        seen, true = (targets_of(lives, name, like) for name in ("observed", "activity"))  # (n_lives, n_steps, n_outputs)
+        seen, true = (
+            targets_of(lives, name, like) for name in ("observed", "activity")
+        )  # (n_lives, n_steps, n_outputs)
         mean = (seen * true).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1.0)
         return (seen * (predicted - true) ** 2).sum((-2, -1)) / (seen * (true - mean) ** 2).sum((-2, -1))
 
@@ -260,14 +243,16 @@ def _course(pathway: str) -> Weights:
     return Weights(pathway, every_s=1.0)
 
 
-def rule_recovery(name: str, **fields: Any) -> RuleRecovery:
-    """A task of this kind, unregistered: `hidden` and what else differs from the defaults."""
-    n_experiments, n_official = (fields.get(key, default) for key, default in (("n_experiments", 12), ("n_official", 64)))
-    conditions: dict[str, Distribution] = {"experiment": Replayed(n_experiments, n_official)}
-    if not fields.get("start_known", True):
-        conditions["w_init"] = NormalVector(50, fields.get("w_init_std", 0.3), "w_init")
-    shared = {"reference": REFERENCE, "reference_rule": "oja-recovery", "null_loss": 1.0, "reference_loss": 0.0}
-    return RuleRecovery(id=f"plasticbench/{name}-v0", conditions=conditions, **{**shared, **fields})
+def rule_recovery(name: str, hidden: Mapping[str, Coefficients], **fields: Any) -> RuleRecovery:
+    """A task of this kind, unregistered, with the conditions that its fields ask for."""
+    task = RuleRecovery(
+        id=f"plasticbench/{name}-v0", hidden=hidden,
+        **{"reference": REFERENCE, "reference_rule": "oja-recovery", "null_loss": 1.0, "reference_loss": 0.0, **fields},
+    )  # fmt: skip
+    conditions: dict[str, Distribution] = {"experiment": Replayed(task.n_experiments, task.n_official)}
+    if not task.start_known:
+        conditions["w_init"] = NormalVector(task.n_outputs * task.n_inputs, task.w_init_std, "w_init")
+    return dataclasses.replace(task, conditions=conditions)
 
 
 DRAWN_SEED = 6  # the first whose rule has more than two terms and is not mostly decay
@@ -275,17 +260,17 @@ DRAWN_SEED = 6  # the first whose rule has more than two terms and is not mostly
 register(
     rule_recovery(
         "RuleRecovery",
+        {"ff": OJA},
         title="Which rule was at work? Oja's",
-        summary="A hidden rule changes a small network; it is to be inferred from noisy, partial recordings of activity.",
-        hidden={"ff": OJA},
+        summary="A hidden rule changes a small network; it is to be inferred from noisy, partial recordings.",
     )
 )
 register(
     rule_recovery(
         "RuleRecoveryDrawn",
+        {"ff": draw_hidden_rule(DRAWN_SEED)[1]},
         title="Which rule was at work? One of five kinds",
-        summary="A hidden rule, drawn from five families, is to be inferred from noisy, partial recordings of activity.",
-        hidden={"ff": draw_hidden_rule(DRAWN_SEED)[1]},
+        summary="A hidden rule, drawn from five families, is to be inferred from noisy, partial recordings.",
         reference_rule="drawn-recovery",
         data_seed=1,
     )
@@ -293,18 +278,18 @@ register(
 register(
     rule_recovery(
         "RuleRecoveryUnknownStart",
+        {"ff": OJA},
         title="Which rule was at work, from weights that nobody knows?",
-        summary="A hidden rule is to be inferred from recordings of activity that do not tell where the weights began.",
-        hidden={"ff": OJA},
+        summary="A hidden rule is to be inferred from recordings that do not tell where the weights began.",
         start_known=False,
     )
 )
 register(
     rule_recovery(
         "RuleRecoveryLateral",
+        {"ff": OJA, "lateral": ANTI_HEBBIAN},
         title="Which two rules were at work? Feed-forward and lateral",
-        summary="Two hidden rules, of feed-forward and lateral weights, are to be inferred from recordings of activity.",
-        hidden={"ff": OJA, "lateral": ANTI_HEBBIAN},
+        summary="Two hidden rules, of feed-forward and lateral weights, are to be inferred from recordings.",
         reference_rule="oja-anti-hebb-recovery",
         data_seed=2,
     )

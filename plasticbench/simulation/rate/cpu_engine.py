@@ -57,8 +57,8 @@ def run_cpu(
 
     def run(first: int, last: int) -> None:
         kernel.live(
-            first, last, n_steps, network.max_weight_norm, network.activation == "tanh", *given, kept["w"], kept["u"], kept["readout"],
-            kept["modulation"], samples.index, samples.w, samples.u, kept["lived"], kept["blown_up"],
+            first, last, n_steps, network.max_weight_norm, network.activation == "tanh", *given, kept["w"], kept["u"],
+            kept["readout"], kept["modulation"], samples.index, samples.w, samples.u, kept["lived"], kept["blown_up"],
         )  # fmt: skip
 
     run(0, 0)  # compiles, or loads what was compiled
