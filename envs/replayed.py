@@ -1,4 +1,7 @@
-"""The condition of tasks whose lifetimes replay recorded experiments: which one."""
+"""The condition of tasks whose lifetimes replay recorded experiments: which one.
+
+Official lifetimes, and those that boards draw to verify and rank, replay none.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,25 @@ from plasticbench.errors import PlasticbenchError
 from plasticbench.language.vocabulary import shorten
 from plasticbench.simulation.random import Stream
 from plasticbench.tasks.conditions import Distribution
-from plasticbench.tasks.task import OFFICIAL_SEED_BASE
+from plasticbench.tasks.task import EVALUATION_SEED_BASE, OFFICIAL_SEED_BASE
 
 FRESH = 0  # of a lifetime that replays none
 
 
+def is_evaluation(seed: int, n_official: int) -> bool:
+    """Whether a seed is official, or one that boards draw: such that no learner is given."""
+    return seed >= EVALUATION_SEED_BASE or 0 <= seed - OFFICIAL_SEED_BASE < n_official
+
+
 @dataclass(frozen=True)
 class Replayed(Distribution):
-    """Which recorded experiment a lifetime replays, 1 to n, each as likely; official seeds replay none."""
+    """Which recorded experiment a lifetime replays, 1 to n, each as likely; 0 where rules are evaluated."""
 
     n_experiments: int
     n_official: int
 
     def draw(self, seed: int, name: str) -> int:
-        if 0 <= seed - OFFICIAL_SEED_BASE < self.n_official:
+        if is_evaluation(seed, self.n_official):
             return FRESH
         return 1 + int(Stream(seed, f"condition/{name}").integers(self.n_experiments))
 

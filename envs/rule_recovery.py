@@ -27,7 +27,7 @@ from plasticbench.tasks.rate_task import RateTask
 from plasticbench.tasks.registry import register
 
 from .hidden_rules import ANTI_HEBBIAN, OJA, Coefficients, draw_hidden_rule, live, nearness
-from .replayed import FRESH, Replayed
+from .replayed import FRESH, Replayed, is_evaluation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,10 +53,11 @@ class RuleRecovery(RateTask):
     where nothing was observed) and, but for `RuleRecoveryUnknownStart`, the initial weights. Each task has one hidden
     rule. Lifetimes are of two kinds:
 
-    - Of every seed but the official ones, a lifetime replays one of the recorded experiments with the candidate rule,
-      and is scored on the activity that was observed. These are the lifetimes that learners train on.
-    - Official lifetimes are fresh experiments, with new inputs and new initial weights. The hidden rule and the
-      candidate start from the same weights, and what is scored is the course of the weights.
+    - Where rules are evaluated (the official seeds, and those that a board draws to verify and rank, from 2**61 on),
+      lifetimes are fresh experiments, with new inputs and new initial weights. The hidden rule and the candidate start
+      from the same weights, and what is scored is the course of the weights.
+    - Of every other seed, a lifetime replays one of the recorded experiments with the candidate rule, and is scored on
+      the activity that was observed. These are the lifetimes that learners train on.
 
     `RuleRecovery`: Oja's rule. `RuleRecoveryDrawn`: a rule drawn from five families. `RuleRecoveryUnknownStart`: Oja's
     rule again, the initial weights of the experiments not recorded. `RuleRecoveryLateral`: hierarchical lateral weights
@@ -67,18 +68,18 @@ class RuleRecovery(RateTask):
     `pre` = y_k, `post` = y_i, `w` = U; Δw on and above the diagonal is ignored. The action is Δw.
 
     ## Conditions
-    `experiment`: which recorded experiment a lifetime replays, 1 to 12; 0 in official lifetimes, which replay none, and
-    in no others. `w_init` (`RuleRecoveryUnknownStart`): the initial weights that a replay starts from, drawn from the
-    distribution of the true ones; a learner may fix them, and so fit them.
+    `experiment`: which recorded experiment a lifetime replays, 1 to 12; 0 in fresh ones, and in no others. `w_init`
+    (`RuleRecoveryUnknownStart`): the initial weights that a replay starts from, drawn from the distribution of the true
+    ones; a learner may fix them, and so fit them.
 
     ## Loss
-    Official lifetimes: Σ (ŵ − w)² / Σ (w − w(0))² over synapses and steps, ŵ the candidate's weights and w the hidden
+    Fresh lifetimes: Σ (ŵ − w)² / Σ (w − w(0))² over synapses and steps, ŵ the candidate's weights and w the hidden
     rule's: 1 − R² against the prediction that nothing changes, so frozen weights lose 1 and the hidden rule 0.
     Replays: 1 − R² of the observed activity, about each output's mean. Neither is more than 2. An output whose incoming
     weights in one pathway exceed norm 10 at step t of T is a blow-up: 2 + 2(1 − t/T).
 
     ## Metrics
-    Of official lifetimes `r2_weights`, about each synapse's mean over time, and `r2_activity`, of all outputs without
+    Of fresh lifetimes `r2_weights`, about each synapse's mean over time, and `r2_activity`, of all outputs without
     noise; of replays the latter of what was observed. Of the rule itself, where it is a polynomial of this form:
     `coefficient_l1` Σ|A − A*| and `coefficient_cosine` against the hidden coefficients, `term_precision` and
     `term_recall` of the terms whose coefficient is at least a twentieth of the rule's largest.
@@ -153,9 +154,9 @@ class RuleRecovery(RateTask):
 
     def life(self, conditions: Mapping[str, Any], seed: int) -> Life:
         network, number = self.network, conditions["experiment"]
-        if number == FRESH and not self.all_fresh and seed not in self.official_seeds:
+        if number == FRESH and not (self.all_fresh or is_evaluation(seed, self.n_official)):
             raise PlasticbenchError(
-                f"conditions.experiment: {FRESH}, a fresh experiment, is kept for the official lifetimes; "
+                f"conditions.experiment: {FRESH}, a fresh experiment, is kept for evaluation; "
                 f"give 1 to {self.n_experiments}"
             )
         if number == FRESH:

@@ -15,6 +15,7 @@ from plasticbench.envs.rule_recovery import DRAWN_SEED, rule_recovery
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation.official import evaluate
 from plasticbench.evaluation.result import Result
+from plasticbench.leaderboard.rounds import drawn_seeds
 from plasticbench.learning.problem import Problem
 from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork, rate_outputs
@@ -64,7 +65,7 @@ def test_an_official_lifetime_is_the_same_when_it_is_stepped():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_official_lifetimes_know_the_hidden_weights(name):
+def test_only_lifetimes_that_evaluate_know_the_hidden_weights(name):
     task = plasticbench.task(name)
     for life in task.draw([0, 17, *TRAINING[:3]]):
         assert not life.targets["fresh"]
@@ -72,15 +73,17 @@ def test_only_official_lifetimes_know_the_hidden_weights(name):
         assert not any(life.targets[pathway].any() for pathway in task.pathways)
     outcome = task.run(task.reference_rule, TRAINING[:3])
     assert outcome.metrics["r2_weights"].isnan().all()
-    assert task.draw(task.official_seeds[:1])[0].targets["fresh"]
+    assert all(life.targets["fresh"] for life in task.draw([task.official_seeds[-1], *drawn_seeds("a board's", 3)]))
 
 
 def test_a_learner_cannot_ask_for_a_fresh_experiment():
     problem = Problem(PLAIN, PLAIN.make_family(), budget=10)
     theta = problem.family.initial(0)[None]
     for seed in (5, PLAIN.official_seeds[-1] + 1, TRAINING[0]):
-        with pytest.raises(PlasticbenchError, match="kept for the official lifetimes"):
+        with pytest.raises(PlasticbenchError, match="kept for evaluation"):
             problem.losses(theta, [seed], conditions={"experiment": 0})
+    with pytest.raises(PlasticbenchError, match="kept for verification"):
+        problem.losses(theta, drawn_seeds("a board's", 2))
     with pytest.raises(PlasticbenchError, match="official seed"):
         problem.losses(theta, PLAIN.official_seeds[:1])
     with pytest.raises(PlasticbenchError, match=r"conditions\.experiment: 13 is not"):
@@ -189,7 +192,7 @@ def test_tanh_outputs_are_squashed_in_order(run, order):
         w_init={"ff": w, "lateral": u},
     )  # fmt: skip
     rule = Rule("own", {"ff": PathwayRule.make({"on_step": "post"}, {})})
-    variables = dict.fromkeys(network.pathways, {"post", "w"})
+    variables = {name: {"post", "w"} for name in network.pathways}
     ((_, batch),) = group_rules([rule], network.pathways, ("on_step",), variables)
     kept = []
 

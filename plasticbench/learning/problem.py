@@ -20,7 +20,7 @@ from plasticbench.rules.size import check_size
 from plasticbench.simulation.random import Stream, check_seed
 from plasticbench.tasks.activity import RecordedActivity
 from plasticbench.tasks.outcome import Outcome
-from plasticbench.tasks.task import TRAINING_SEED_BASE, Task
+from plasticbench.tasks.task import EVALUATION_SEED_BASE, TRAINING_SEED_BASE, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,7 +106,8 @@ class Problem:
 
     def training_seeds(self, n: int = LIFETIMES_PER_RULE) -> tuple[int, ...]:
         """The next n fresh seeds of this run; none is official, none comes twice."""
-        drawn = Stream(self.seed, f"training-seeds-{self._n_draws}").integers(2**61 - TRAINING_SEED_BASE, (n,))
+        n_seeds = EVALUATION_SEED_BASE - TRAINING_SEED_BASE
+        drawn = Stream(self.seed, f"training-seeds-{self._n_draws}").integers(n_seeds, (n,))
         self._n_draws += 1
         return tuple(TRAINING_SEED_BASE + int(s) for s in drawn)
 
@@ -209,6 +210,8 @@ class Problem:
         official = set(chosen or ()) & set(self.task.official_seeds)
         if official:
             raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
+        if max(chosen or (0,)) >= EVALUATION_SEED_BASE:
+            raise PlasticbenchError(f"seeds: {max(chosen or ())} is kept for verification; give one below 2**61")
         self.executor.start()
         if self._run is not None:
             self._run.begin()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
+EVALUATION_SEED_BASE = 2**61  # and below this; those that boards draw, to verify and rank, are above
 _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
     "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
