@@ -264,6 +264,7 @@ register(
         {"ff": OJA},
         title="Which rule was at work? Oja's",
         summary="A hidden rule changes a small network; it is to be inferred from noisy, partial recordings.",
+        blind_loss=0.928508,
     )
 )
 register(
@@ -273,6 +274,7 @@ register(
         title="Which rule was at work? One of five kinds",
         summary="A hidden rule, drawn from five families, is to be inferred from noisy, partial recordings.",
         reference_rule="drawn-recovery",
+        blind_loss=0.598855,
         data_seed=1,
     )
 )
@@ -283,6 +285,7 @@ register(
         title="Which rule was at work, from weights that nobody knows?",
         summary="A hidden rule is to be inferred from recordings that do not tell where the weights began.",
         start_known=False,
+        blind_loss=0.928508,
     )
 )
 register(
@@ -292,6 +295,7 @@ register(
         title="Which two rules were at work? Feed-forward and lateral",
         summary="Two hidden rules, of feed-forward and lateral weights, are to be inferred from recordings.",
         reference_rule="oja-anti-hebb-recovery",
+        blind_loss=0.920955,
         data_seed=2,
     )
 )
