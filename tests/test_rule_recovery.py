@@ -17,6 +17,7 @@ from plasticbench.evaluation.official import evaluate
 from plasticbench.evaluation.result import Result
 from plasticbench.leaderboard.rounds import drawn_seeds
 from plasticbench.learning.problem import Problem
+from plasticbench.learning.run import learn
 from plasticbench.networks.life import Life, Presentations
 from plasticbench.networks.rate import RateNetwork, rate_outputs
 from plasticbench.networks.recordings import FinalWeights, Weights
@@ -226,6 +227,12 @@ def test_the_gradient_learner_finds_where_ojas_rule_lies_from_the_data_alone():
     theta = task.make_family("polynomial").theta(recovered(task, 600, l1=1e-3))
     names = task.make_family("polynomial").names
     assert {names[int(k)] for k in theta.abs().argsort(descending=True)[:2]} == {"ff.A_110", "ff.A_021"}
+
+
+def test_a_run_on_data_draws_its_curve_without_losses_of_another_kind(tmp_path):
+    """The hidden rule's 0 has no place on a logarithmic axis: matplotlib would warn, which is an error here."""
+    learn(PLAIN.id, "gradient", tmp_path / "run", budget=24, options={"lifetimes": 12})
+    assert (tmp_path / "run" / "learning_curve.png").stat().st_size > 1000
 
 
 @pytest.mark.slow
