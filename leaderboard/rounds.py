@@ -29,6 +29,7 @@ import numpy as np
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import create_bytes
 from plasticbench.schema_errors import Problem
+from plasticbench.tasks.task import EVALUATION_SEED_BASE
 
 from .board import Board, open_board
 from .catalogue import TaskLike
@@ -39,7 +40,6 @@ from .schema import schema_problems
 FOLDER = "_rounds"
 DRAW_FILE = "draw.json"
 FORMAT = "plasticbench/ranking-round@1"
-_BASE = 2**61  # far from official and training seeds
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def drawn_seeds(name: str, n: int) -> list[int]:
     index = 0
     while len(seeds) < n:
         word = hashlib.sha256(f"plasticbench {name} {index}".encode()).digest()[:8]
-        seeds[_BASE + int.from_bytes(word, "big") % _BASE] = None
+        seeds[EVALUATION_SEED_BASE + int.from_bytes(word, "big") % EVALUATION_SEED_BASE] = None
         index += 1
     return list(seeds)
 

@@ -94,6 +94,8 @@ def _result(
     outcomes: list[Outcome],
     learned: dict[str, Any],
 ) -> Result:
+    measured = {name: tuple(float(x) for o in outcomes for x in o.metrics[name][0]) for name in outcomes[0].metrics}
+    of_rule = task.rule_metrics(rule) if isinstance(rule, Rule) else {}
     return Result(
         task=task.id,
         task_hash=task.spec_hash,
@@ -103,7 +105,7 @@ def _result(
         conditions=None if conditions is None else tuple(dict(c) for c in conditions),
         losses=tuple(float(x) for o in outcomes for x in o.losses[0]),
         statuses=tuple(str(s) for o in outcomes for s in o.statuses[0]),
-        metrics={name: tuple(float(x) for o in outcomes for x in o.metrics[name][0]) for name in outcomes[0].metrics},
+        metrics=measured | {name: (value,) * len(seeds) for name, value in of_rule.items()},
         simulated_s=float(np.sum([o.simulated_s for o in outcomes])),
         wall_s=float(np.sum([o.wall_s for o in outcomes])),
         compile_s=float(np.sum([o.compile_s for o in outcomes])),

@@ -19,8 +19,9 @@ from plasticbench.learning.unrolled import Unrolled, check_unrolled
 from plasticbench.rules import Family, Rule
 from plasticbench.rules.size import check_size
 from plasticbench.simulation.random import Stream, check_seed
+from plasticbench.tasks.activity import RecordedActivity
 from plasticbench.tasks.outcome import Outcome
-from plasticbench.tasks.task import TRAINING_SEED_BASE, Task
+from plasticbench.tasks.task import EVALUATION_SEED_BASE, TRAINING_SEED_BASE, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,15 @@ class Problem:
             self._restore(run.checkpoint)
 
     @property
+    def data(self) -> RecordedActivity | None:
+        """What the task gives to learners beside losses: recordings to infer a rule from. None: nothing.
+
+        The losses of training lifetimes are then the misfit to these recordings; what official lifetimes are scored
+        on stays out of both.
+        """
+        return self.task.learner_data
+
+    @property
     def budget_left(self) -> int:
         """Lifetimes that may still be spent."""
         return self.budget - self.lifetimes_spent
@@ -97,7 +107,8 @@ class Problem:
 
     def training_seeds(self, n: int = LIFETIMES_PER_RULE) -> tuple[int, ...]:
         """The next n fresh seeds of this run; none is official, none comes twice."""
-        drawn = Stream(self.seed, f"training-seeds-{self._n_draws}").integers(2**61 - TRAINING_SEED_BASE, (n,))
+        n_seeds = EVALUATION_SEED_BASE - TRAINING_SEED_BASE
+        drawn = Stream(self.seed, f"training-seeds-{self._n_draws}").integers(n_seeds, (n,))
         self._n_draws += 1
         return tuple(TRAINING_SEED_BASE + int(s) for s in drawn)
 
@@ -229,6 +240,8 @@ class Problem:
         official = set(chosen or ()) & set(self.task.official_seeds)
         if official:
             raise PlasticbenchError(f"seeds: {min(official)} is an official seed; learners may not train on it")
+        if max(chosen or (0,)) >= EVALUATION_SEED_BASE:
+            raise PlasticbenchError(f"seeds: {max(chosen or ())} is kept for verification; give one below 2**61")
         return needed
 
     def _charge(self, lifetimes: int, simulated_s: float) -> None:

@@ -102,7 +102,9 @@ def _search(
             f"learner: {settings['learner']!r} returned {type(found).__name__}, neither a rule nor a RuleSet"
         )
     cost = problem.cost
-    run.finish(found, {"no plasticity": task.null_loss, task.reference_rule: task.reference_loss}, cost)
+    known = {"no plasticity": task.null_loss, task.reference_rule: task.reference_loss}
+    comparable = task.learner_data is None  # else training lifetimes are scored on data, others are not
+    run.finish(found, known if comparable else {}, cost)
     return found.best if isinstance(found, RuleSet) else found, cost
 
 

@@ -1,13 +1,18 @@
 """Rate networks: one layer of outputs, plastic weights from the inputs, optional hierarchical lateral weights.
 
 Linear outputs, computed in order (Rubner & Tavan 1989):    y_i = Σ_j W_ij x_j + Σ_{k<i} U_ik y_k
+Tanh outputs, in the same order:                            y_i = tanh(Σ_j W_ij x_j + Σ_{k<i} U_ik y_k)
 Sigmoid outputs beside slow weights (Tyulmankov et al. 2022): h = σ((W1 + A) x + b1), logit = w2·h + b2
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class RateNetwork:
 
     n_inputs: int
     n_outputs: int = 1
-    activation: Literal["linear", "sigmoid"] = "linear"
+    activation: Literal["linear", "tanh", "sigmoid"] = "linear"
     feedforward: str = "ff"
     lateral: str | None = None
     offers_reconstruction: bool = False  # the variable `reconstruction`, Σ_{k<=i} y_k W_kj
@@ -66,7 +71,7 @@ class RateNetwork:
 
     @property
     def slow_arrays(self) -> tuple[SlowArray, ...]:
-        if self.activation == "linear":
+        if self.activation != "sigmoid":
             return ()
         n, d = self.n_outputs, self.n_inputs
         return (
@@ -84,3 +89,22 @@ class RateNetwork:
         """What a rule of this pathway may read."""
         extra = {"reconstruction"} if self.offers_reconstruction and pathway.name == self.feedforward else set()
         return frozenset({"pre", "post", "w"} | extra)
+
+
+def rate_outputs(network: RateNetwork, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    """The outputs (..., n_steps, n_outputs) of weights over time, as the engines compute them.
+
+    weights[pathway] (..., n_steps, n_post, n_pre), those at each step before the rule acts; inputs
+    (..., n_steps, n_inputs), one presentation a step. Linear and tanh networks.
+    """
+    import torch
+
+    drive = (weights[network.feedforward] @ inputs.unsqueeze(-1)).squeeze(-1)
+    lateral = None if network.lateral is None else weights[network.lateral]
+    outputs: list[Tensor] = []
+    for i in range(network.n_outputs):
+        total = drive[..., i]
+        if lateral is not None and outputs:
+            total = total + (torch.stack(outputs, -1) * lateral[..., i, :i]).sum(-1)
+        outputs.append(torch.tanh(total) if network.activation == "tanh" else total)
+    return torch.stack(outputs, -1)

@@ -27,6 +27,7 @@ from plasticbench.rules.rule import EVERY_PATHWAY
 from plasticbench.rules.variables import RATE_EVENTS, SPIKING_EVENTS
 from plasticbench.simulation.engine import EngineOptions, Measured, find_engine, wants_gradients
 from plasticbench.simulation.random import check_seed
+from plasticbench.tasks.activity import RecordedActivity
 from plasticbench.tasks.conditions import Distribution, draw_conditions, fixed_of_each
 from plasticbench.tasks.experiment import Experiment
 from plasticbench.tasks.outcome import Outcome, merge
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
+EVALUATION_SEED_BASE = 2**61  # and below this; those that boards draw, to verify and rank, are above
 _NOT_LIVED = (  # fields that do not decide a loss
     "title", "summary", "reference", "families",
     "reference_rule", "null_loss", "reference_loss", "blind_loss", "score_scale", "not_ranked_because",
@@ -109,6 +111,10 @@ class Task(abc.ABC):
         """(n_rules, n_lives, n_steps) whose sum over steps is the loss, where it is one over steps; else None."""
         return None
 
+    def rule_metrics(self, rule: Rule) -> dict[str, float]:
+        """Of a rule itself, whatever it lives: name -> number, NaN where undefined. Shown beside `metrics`."""
+        return {}
+
     def part_of(self, rule: Rule) -> Rule:
         """What lives here of a rule that may say more; all of it unless a task says otherwise."""
         return rule
@@ -116,6 +122,11 @@ class Task(abc.ABC):
     @property
     def experiment(self) -> Experiment | None:
         """What was measured in tissue, where that is what this task compares rules with; else None."""
+        return None
+
+    @property
+    def learner_data(self) -> RecordedActivity | None:
+        """What learners are given beside losses, where rules are to be inferred from recordings; else None."""
         return None
 
     @property

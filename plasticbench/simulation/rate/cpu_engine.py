@@ -47,7 +47,8 @@ def run_cpu(
     )  # fmt: skip
 
     def run(first: int, last: int) -> None:
-        kernel.live(first, last, side_by_side.n_steps, network.max_weight_norm, *arguments)
+        squashed = network.activation == "tanh"
+        kernel.live(first, last, side_by_side.n_steps, network.max_weight_norm, squashed, *arguments)
 
     run(0, 0)  # compiles, or loads what was compiled
     compiling = time.perf_counter() - started

@@ -32,8 +32,8 @@ def dot(a, b):
 
 
 @numba.njit(inline="always")
-def outputs_of_batch(x, w, u, y):
-    """y (n_outputs, n_items) of all items x (n_inputs, n_items)."""
+def outputs_of_batch(x, w, u, squashed, y):
+    """y (n_outputs, n_items) of all items x (n_inputs, n_items); `squashed`: by tanh."""
     for i in range(w.shape[0]):
         for s in range(x.shape[1]):
             y[i, s] = 0.0
@@ -43,11 +43,14 @@ def outputs_of_batch(x, w, u, y):
         for k in range(min(i, u.shape[1])):
             for s in range(x.shape[1]):
                 y[i, s] += u[i, k] * y[k, s]
+        if squashed:
+            for s in range(x.shape[1]):
+                y[i, s] = math.tanh(y[i, s])
 
 
 @numba.njit(inline="always")
-def outputs_of_item(x, w, u, w1, b1, y, summed):
-    """y (n_outputs, 1) of one item x (n_inputs,); `summed` (n_inputs,) is scratch."""
+def outputs_of_item(x, w, u, w1, b1, squashed, y, summed):
+    """y (n_outputs, 1) of one item x (n_inputs,); `squashed`: by tanh; `summed` (n_inputs,) is scratch."""
     for i in range(w.shape[0]):
         if len(b1) > 0:
             for j in range(w.shape[1]):
@@ -57,7 +60,7 @@ def outputs_of_item(x, w, u, w1, b1, y, summed):
             drive = dot(w[i], x)
             for k in range(min(i, u.shape[1])):
                 drive += u[i, k] * y[k, 0]
-            y[i, 0] = drive
+            y[i, 0] = math.tanh(drive) if squashed else drive
 
 
 @numba.njit(inline="always")
@@ -116,7 +119,7 @@ def learn(t, acting, delivered, n_items, functions, frames, new, w, u, dw, du, b
 
 @compiled_plainly
 def live(
-    first, last, n_steps, limit, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
+    first, last, n_steps, limit, squashed, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
     functions, item_first, rates, acting, anew, delivery, signals, modulator, w_end, u_end, readout, modulation,
     sampled_at, w_sampled, u_sampled, lived, blown_up,
 ):  # fmt: skip
@@ -175,7 +178,7 @@ def live(
             if stream:
                 item = x[seed, order[seed, t]]
                 frames[0, PRE] = address_of(item)
-                outputs_of_item(item, w, u, w1[slow], b1[slow], y, summed)
+                outputs_of_item(item, w, u, w1[slow], b1[slow], squashed, y, summed)
                 if readout.shape[1] > 0:
                     logit = b2[slow, 0]
                     for i in range(n_outputs):
@@ -183,7 +186,7 @@ def live(
                     readout[life, t] = logit
             else:
                 frames[0, PRE] = address_of(x[seed])
-                outputs_of_batch(x[seed], w, u, y)
+                outputs_of_batch(x[seed], w, u, squashed, y)
             if delivery[t] >= 0:
                 mod_signal[0] = signals[seed, delivery[t]]
                 mod_frame[0], mod_frame[1], mod_frame[2] = address_of(mod_signal), address_of(y), address_of(m)

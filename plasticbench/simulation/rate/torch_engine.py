@@ -178,8 +178,8 @@ class RateStepper:
         """Compute the outputs `_y` (n_rules, n_seeds, n_presented, n_outputs) for this step's items."""
         self._begin_step()
         w = self.weights[self.lives.rate_network.feedforward]
-        if self.lives.rate_network.activation == "linear":
-            self._y = self._lateral(self._x @ w.transpose(-1, -2))
+        if self.lives.rate_network.activation != "sigmoid":
+            self._y = self._outputs(self._x @ w.transpose(-1, -2))
         else:
             a = self._arrays
             drive = self._x @ (w + a["W1"].unsqueeze(1)).transpose(-1, -2)
@@ -209,16 +209,19 @@ class RateStepper:
         self.modulation.append(value if modulator.per_neuron else value.squeeze(-1))
         return value[:, :, None, :, None]
 
-    def _lateral(self, drive: Tensor) -> Tensor:
-        """Add the lateral input in order of the outputs; drive (n_rules, n_seeds, n_presented, n_outputs)."""
-        lateral = self.lives.rate_network.lateral
-        if lateral is None:
-            return drive
-        u = self.weights[lateral]
-        outputs = [drive[..., 0]]
-        for i in range(1, self.network.n_outputs):
-            lower = torch.stack(outputs, -1)  # (R, S, P, i)
-            outputs.append(drive[..., i] + (lower * u[:, :, None, i, :i]).sum(-1))
+    def _outputs(self, drive: Tensor) -> Tensor:
+        """Outputs in order, each with its lateral input; drive (n_rules, n_seeds, n_presented, n_outputs)."""
+        network = self.lives.rate_network
+        squashed = network.activation == "tanh"
+        if network.lateral is None:
+            return torch.tanh(drive) if squashed else drive
+        u = self.weights[network.lateral]
+        outputs: list[Tensor] = []
+        for i in range(network.n_outputs):
+            total = drive[..., i]
+            if outputs:
+                total = total + (torch.stack(outputs, -1) * u[:, :, None, i, :i]).sum(-1)
+            outputs.append(torch.tanh(total) if squashed else total)
         return torch.stack(outputs, -1)
 
 

@@ -31,7 +31,7 @@ __device__ void present_batch(const Place& p) {  // a thread computes all output
             double y = 0.0;
             for (int j = 0; j < N_IN; ++j) y += p.w[i * N_IN + j] * p.x[j * N_ITEMS + s];
             for (int k = 0; k < i && LATERAL; ++k) y += p.u[i * N_OUT + k] * p.y[k * N_ITEMS + s];
-            p.y[i * N_ITEMS + s] = y;
+            p.y[i * N_ITEMS + s] = TANH ? tanh(y) : y;
         }
     }
 }
@@ -39,13 +39,15 @@ __device__ void present_batch(const Place& p) {  // a thread computes all output
 __device__ void present_item(const Place& p, const double* w1, const double* b1) {
     EACH(i, N_OUT) {
         const double drive = dot(p.w + i * N_IN, SIGMOID ? w1 + i * N_IN : nullptr, p.x);
-        p.y[i] = SIGMOID ? 1.0 / (1.0 + exp(-(drive + b1[i]))) : drive;
+        p.y[i] = SIGMOID ? 1.0 / (1.0 + exp(-(drive + b1[i]))) : TANH && !LATERAL ? tanh(drive) : drive;
     }
     if (!LATERAL) return;
     __syncthreads();
     if (threadIdx.x == 0)
-        for (int i = 0; i < N_OUT; ++i)
+        for (int i = 0; i < N_OUT; ++i) {
             for (int k = 0; k < i; ++k) p.y[i] += p.u[i * N_OUT + k] * p.y[k];
+            if (TANH) p.y[i] = tanh(p.y[i]);
+        }
 }
 
 // Whether every row of w + dw stays within the limit; `sound` is the block's.
