@@ -60,6 +60,8 @@ class IntegerCPUEngine(CPUEngine):
     def unsupported(self, lives: Sequence[Life], rules: Any, options: EngineOptions) -> str | None:
         if not isinstance(lives[0].network, SpikingNetwork):
             return "it runs spiking networks; choose the cpu engine"
+        if any(life.weight_changes for life in lives):
+            return "no changes of static weights; choose the cpu engine"
         if options.gradients:
             return "no gradients; choose the cpu engine, or detach θ"
         return super().unsupported(lives, rules, options)
