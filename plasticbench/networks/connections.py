@@ -65,7 +65,8 @@ class Block:
 
     def capacity(self, n_pre: int, n_post: int) -> int:
         """Synapses that a draw does not exceed."""
-        sizes = [n if ends is None else min(n, ends[1] - ends[0]) for n, ends in ((n_pre, self.pre), (n_post, self.post))]
+        sides = ((n_pre, self.pre), (n_post, self.post))
+        sizes = [n if ends is None else min(n, ends[1] - ends[0]) for n, ends in sides]
         return self.connections.capacity(*sizes)
 
 
