@@ -69,7 +69,7 @@ class PatternCompletion(SpikingTask):
 
     ## Loss
     1 − mean completion over the three cues + 0.3 x mean of |log10(r/3 Hz)|, r being the rates of the assembly and of
-    the other excitatory neurons in the last 5 s before the cues (at least 0.1 Hz). Completion: (u − b)/(u + b + 0.1 Hz),
+    the other excitatory neurons in the last 5 s before the cues, at least 0.1 Hz. Completion: (u − b)/(u + b + 0.1 Hz),
     u the mean rate of the assembly neurons that the cue does not reach, b that of the other excitatory neurons during
     the cue, or that of the same neurons before it, whichever is larger. If the excitatory rate, filtered with 1 s and
     started at 75 Hz, reaches 150 Hz at time t of a life of length T: 2 + exp(−t/T).
