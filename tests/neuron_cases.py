@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import torch
 
-from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, MovingThresholdLIF, NeuronModel
+from plasticbench.networks.neurons import AdaptiveLIF, ConductanceLIF, DrivenLIF, MovingThresholdLIF, NeuronModel
 from plasticbench.networks.spiking import Population, SpikingNetwork
 from plasticbench.simulation.pointers import call_step
 from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, state_views
@@ -46,7 +46,8 @@ class ExponentialIF(NeuronModel):
 
 # Each model with the mean arrivals (exc, inh) that make it fire some tens of times a second.
 DRIVEN = [
-    (ConductanceLIF(), 1.0), (MovingThresholdLIF(), 3.0), (AdaptiveLIF(), 3.0), (ExponentialIF(), 0.03)
+    (ConductanceLIF(), 1.0), (DrivenLIF(), 1.0), (MovingThresholdLIF(), 3.0), (AdaptiveLIF(), 3.0),
+    (ExponentialIF(), 0.03),
 ]  # fmt: skip
 
 

@@ -45,4 +45,29 @@ class ReceptiveFields:
         return n_post * min(n_pre, (2 * int(self.radius) + 1) ** 2)
 
 
-Connections = RandomConnections | ReceptiveFields
+@dataclass(frozen=True)
+class Block:
+    """Those of `connections` that join the presynaptic neurons `pre` to the postsynaptic ones `post`.
+
+    Both are (first, stop), None: all. `of`: the pathway whose draw this is a part of, between the same groups and with
+    the same `connections`, so that the block's pairs are connected there, too; None: a draw of the pathway's own.
+    """
+
+    connections: RandomConnections | ReceptiveFields
+    pre: tuple[int, int] | None = None
+    post: tuple[int, int] | None = None
+    of: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, ends in (("pre", self.pre), ("post", self.post)):
+            if ends is not None and not 0 <= ends[0] < ends[1]:
+                raise PlasticbenchError(f"block.{name}: {ends!r} is no stretch of neurons: (first, stop)")
+
+    def capacity(self, n_pre: int, n_post: int) -> int:
+        """Synapses that a draw does not exceed."""
+        sides = ((n_pre, self.pre), (n_post, self.post))
+        sizes = [n if ends is None else min(n, ends[1] - ends[0]) for n, ends in sides]
+        return self.connections.capacity(*sizes)
+
+
+Connections = RandomConnections | ReceptiveFields | Block

@@ -28,6 +28,7 @@ from plasticbench.networks.recordings import (
     Weights,
 )
 from plasticbench.networks.spiking import SpikingNetwork
+from plasticbench.networks.weight_changes import WeightChange, check_weight_changes
 
 T = TypeVar("T")
 
@@ -146,6 +147,7 @@ class Life:
     presentations: Presentations | None = None  # of rate networks
     w_init: Mapping[str, np.ndarray] = field(default_factory=dict)  # of rate networks: pathway -> (n_post, n_pre)
     excursions: tuple[Excursion, ...] = ()  # in order, none within another
+    weight_changes: tuple[WeightChange, ...] = ()  # of static pathways of spiking networks
 
     def __post_init__(self) -> None:
         if self.n_steps < 1:
@@ -164,6 +166,7 @@ class Life:
         if isinstance(self.network, LayeredNetwork):
             self._check_layered(self.network)
         check_excursions(self.excursions, self.n_steps)
+        check_weight_changes(self.weight_changes, self.network, self.n_steps, self.excursions)
         if isinstance(self.network, ClampedNetwork):
             self._check_clamped(self.network)
         self._check_modulator()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from plasticbench.errors import PlasticbenchError
-from plasticbench.networks.connections import Connections
+from plasticbench.networks.connections import Block, Connections
 from plasticbench.networks.neurons import NeuronModel
 from plasticbench.networks.sources import Source
 
@@ -83,6 +83,24 @@ class SpikingNetwork:
             raise PlasticbenchError(f"{where}: receptor {pathway.receptor!r} is none of {', '.join(receptors)}")
         if pathway.delay_steps < 1:
             raise PlasticbenchError(f"{where}: delay_steps: {pathway.delay_steps!r} is not at least 1")
+        if isinstance(pathway.connections, Block):
+            self._check_block(pathway, pathway.connections, where)
+
+    def _check_block(self, pathway: SpikingPathway, block: Block, where: str) -> None:
+        for name, ends, size in (
+            ("pre", block.pre, self.size(pathway.pre)),
+            ("post", block.post, self.size(pathway.post)),
+        ):
+            if ends is not None and ends[1] > size:
+                raise PlasticbenchError(f"{where}: block.{name}: {ends!r} of {size} neurons")
+        if block.of is None:
+            return
+        wanted = (pathway.pre, pathway.post, block.connections)
+        if wanted not in [(p.pre, p.post, p.connections) for p in self.pathways if p.name == block.of]:
+            raise PlasticbenchError(
+                f"{where}: block.of: {block.of!r} is no pathway from {pathway.pre} to {pathway.post} with the same "
+                "connections"
+            )
 
     @cached_property
     def groups(self) -> tuple[Population | Source, ...]:

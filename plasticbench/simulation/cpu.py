@@ -68,6 +68,8 @@ class IntegerCPUEngine(CPUEngine):
     def unsupported(self, lives: Sequence[Life], rules: Any, options: EngineOptions) -> str | None:
         if isinstance(lives[0].network, ClampedNetwork):
             return "it runs what the cuda engine runs; choose the cpu engine"
+        if any(life.weight_changes for life in lives):
+            return "no changes of static weights; choose the cpu engine"
         if options.gradients:
             return "no gradients; choose the cpu engine, or detach θ"
         return super().unsupported(lives, rules, options)

@@ -17,7 +17,7 @@ from plasticbench.simulation.spiking.event_source import NOTHING, compiled_event
 from plasticbench.simulation.spiking.lifetime import Events, Lifetime, numbers_of
 from plasticbench.simulation.spiking.log import with_more_room
 from plasticbench.simulation.spiking.neurons import state_views
-from plasticbench.simulation.spiking.state import index_type
+from plasticbench.simulation.spiking.state import change_static_weights, index_type
 from plasticbench.simulation.spiking.wiring import Wiring, draw_wiring
 from plasticbench.stepping.gather import gather, scaled
 
@@ -85,6 +85,7 @@ class SteppedLife(Lifetime):
             own[...] = other
         for name, value in kept["numbers"].items():
             setattr(self, name, value)
+        change_static_weights(self.life, self.layout, 0, self.step)
         self.samples.taken, self._modulation, self.kept = kept["weights"], kept["modulation"], kept["excursion"]
 
     # ------------------------------------------------------------ a step

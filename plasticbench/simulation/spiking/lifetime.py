@@ -25,6 +25,7 @@ from plasticbench.simulation.spiking.neurons import neuron_state, population_ste
 from plasticbench.simulation.spiking.samples import WeightSamples
 from plasticbench.simulation.spiking.state import (
     PlasticState,
+    change_static_weights,
     index_type,
     living_state,
     make_layout,
@@ -191,12 +192,13 @@ class Lifetime:
         return np.array(self.life.plastic_at(self.step), np.bool_)
 
     def pass_by(self) -> None:
-        """What happens before a step: life comes back or leaves, neurons begin anew, weights are recorded."""
+        """Before a step: life comes back, static weights change, life leaves, neurons begin anew, weights are kept."""
         for excursion in self.life.excursions:
             if self.step == excursion.stop:
                 self.samples.take(self.step, self.weights(), coming_back=True)
                 self.check_weights()
                 self._put_back()
+        change_static_weights(self.life, self.layout, self.step, self.step)
         for excursion in self.life.excursions:
             if self.step == excursion.start:
                 self.kept = [array.copy() for array in self._living_state()]
@@ -314,6 +316,7 @@ def stops_of(life: Life) -> list[int]:
     """The steps, from 1 on, before which something happens beside living, and the end."""
     deliveries = life.modulator.steps if life.modulator else ()
     edges = [edge for excursion in life.excursions for edge in (excursion.start, excursion.stop)]
+    edges += [change.step for change in life.weight_changes]
     samples = WeightSamples(life).steps()
     return sorted({*life.plasticity_changes, *life.resets, *edges, *deliveries, *samples, life.n_steps} - {0})
 

@@ -58,8 +58,8 @@ def unsupported(lives: Sequence[Life], structure: Structure) -> str | None:
         return "no gradients where neurons drive neurons; choose torch, or detach θ"
     if any(population.neuron.hazard_hz is not None for population in network.populations):
         return "no gradients through random spikes; choose neurons with a threshold, or detach θ"
-    if any(life.modulator is not None or life.resets or life.excursions for life in lives):
-        return "no gradients through a modulator, resets or excursions; choose torch, or detach θ"
+    if any(life.modulator is not None or life.resets or life.excursions or life.weight_changes for life in lives):
+        return "no gradients through a modulator, resets, excursions or changes of weights; choose torch, or detach θ"
     for pathway in structure.pathways:
         read = frozenset().union(*(pathway.variables_of(event) for event in _EVENTS))
         if pathway.states or read - set(read_by(pathway)):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from plasticbench.networks.life import Life
 from plasticbench.networks.sources import PoissonSource, SpikeTrainSource
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules.batch import PathwayStructure
@@ -85,6 +86,16 @@ def make_layout(
         np.array(table, dtype=np.int64).reshape(-1, 8),
         np.concatenate(weights).astype(dtype),
     )
+
+
+def change_static_weights(life: Life, layout: Layout, first: int, last: int) -> None:
+    """Into `layout`: what the life changes from step `first` to `last`, both included."""
+    network = life.spiking_network
+    for change in life.weight_changes:
+        if first <= change.step <= last:
+            k = next(k for k, pathway in enumerate(network.pathways) if pathway.name == change.pathway)
+            place, n_pre = layout.pathway[k, 5:7]
+            layout.weight[place : place + n_pre] = network.pathways[k].gain * change.weight
 
 
 def make_plastic(

@@ -59,6 +59,7 @@ class TorchLives:
         self.inputs = TorchInputs(lives)
         self.wirings = [draw_wiring(life.spiking_network, life.seed) for life in lives]
         masks = [self._connected(k) for k in range(len(self.network.pathways))]
+        self._masks = {p.name: mask for p, mask in zip(self.network.pathways, masks, strict=True) if not p.plastic}
         self.static = {
             p.name: self._weights(k) * masks[k] for k, p in enumerate(self.network.pathways) if not p.plastic
         }
@@ -111,6 +112,7 @@ class TorchLives:
 
     def step(self, t: int) -> None:
         """Advance every lifetime; ended ones are carried along and not recorded."""
+        self._change_weights(t)
         self._leave(t)
         self._reset(t)
         self.records.sample(t, self.learned, self.wirings)
@@ -124,6 +126,16 @@ class TorchLives:
         self.records.record(t, spikes, self.neurons, self.learned)
         self._come_back(t + 1)
         self.records.sample_end(t + 1, self.learned, self.wirings)
+
+    def _change_weights(self, t: int) -> None:
+        """Static weights, where the life's protocol changes them before step t."""
+        for s, life in enumerate(self.lives):
+            for change in life.weight_changes:
+                if change.step == t:
+                    gain = next(p.gain for p in life.spiking_network.pathways if p.name == change.pathway)
+                    changed = self.static[change.pathway].clone()
+                    changed[s] = gain * change.weight * self._masks[change.pathway][s]
+                    self.static[change.pathway] = changed
 
     def _come_back(self, t: int) -> None:
         """Lives whose excursion stops before step t."""

@@ -6,12 +6,13 @@ rules and conditions of a seed share it.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from plasticbench.networks.connections import RandomConnections, ReceptiveFields
+from plasticbench.networks.connections import Block, RandomConnections, ReceptiveFields
 from plasticbench.networks.spiking import SpikingNetwork, SpikingPathway
 from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.draws import uniform_pair_at
@@ -91,7 +92,8 @@ def _first(parts: list[np.ndarray]) -> np.ndarray:
 
 def wiring_stream(pathway: SpikingPathway) -> str:
     """The name of the stream that a pathway is drawn from."""
-    return f"wiring/{pathway.name}"
+    of = pathway.connections.of if isinstance(pathway.connections, Block) else None
+    return f"wiring/{of or pathway.name}"
 
 
 def draw_pathway(
@@ -99,15 +101,28 @@ def draw_pathway(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n_pre + 1,) where each row begins, and (n_synapses,) the targets, of one pathway of a seed."""
     n_pre, n_post = network.size(pathway.pre), network.size(pathway.post)
-    name = wiring_stream(pathway)
-    if isinstance(pathway.connections, ReceptiveFields):
-        side = pathway.connections.side
-        centre = Stream(seed, name).integers(side, (n_post, 2))
-        return _receptive_fields(n_pre, side, pathway.connections.radius, centre, index(0))
-    assert isinstance(pathway.connections, RandomConnections)
-    p = pathway.connections.probability
-    capacity = pathway.connections.capacity(n_pre, n_post)
+    name, connections = wiring_stream(pathway), pathway.connections
+    if isinstance(connections, Block):
+        whole = dataclasses.replace(pathway, name=connections.of or pathway.name, connections=connections.connections)
+        return _within(connections, *draw_pathway(network, whole, seed, index))
+    if isinstance(connections, ReceptiveFields):
+        centre = Stream(seed, name).integers(connections.side, (n_post, 2))
+        return _receptive_fields(n_pre, connections.side, connections.radius, centre, index(0))
+    assert isinstance(connections, RandomConnections)
+    p, capacity = connections.probability, connections.capacity(n_pre, n_post)
     return _random_rows(seed, stream_id(name), n_pre, n_post, p, pathway.pre == pathway.post, capacity, index(0))
+
+
+def _within(block: Block, row_start: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The synapses of a block among those of its whole draw."""
+    n_pre = len(row_start) - 1
+    source = np.repeat(np.arange(n_pre), np.diff(row_start))
+    kept = np.ones(len(target), bool)
+    for neurons, ends in ((source, block.pre), (target, block.post)):
+        if ends is not None:
+            kept &= (neurons >= ends[0]) & (neurons < ends[1])
+    n_kept = np.bincount(source[kept], minlength=n_pre)
+    return np.cumsum([0, *n_kept], dtype=np.int64), target[kept]
 
 
 @compiled_plainly

@@ -68,7 +68,8 @@ class Kernel:
         net = self.network
         sizes = {
             "THREADS": self.threads, "N_IN": net.n_inputs, "N_OUT": net.n_outputs, "N_ITEMS": self.n_presented,
-            "STREAM": int(self.stream), "LATERAL": int(net.lateral is not None), "SIGMOID": int(net.has_readout), "TANH": int(net.activation == "tanh"),
+            "STREAM": int(self.stream), "LATERAL": int(net.lateral is not None), "SIGMOID": int(net.has_readout),
+            "TANH": int(net.activation == "tanh"),
             "N_KEPT": self.n_kept, "N_PARAMETERS": self.n_parameters, "N_RATES": self.n_rates,
         }  # fmt: skip
         fixed = _fixed()
