@@ -15,6 +15,7 @@ from plasticbench.rules.families.codependent_neural import CodependentNeural
 from plasticbench.rules.families.doublet import Doublet
 from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
+from plasticbench.rules.families.modulated import ModulatedEligibility, ModulatedVolterra
 from plasticbench.rules.families.polynomial import Polynomial
 from plasticbench.rules.families.triplet import MinimalTriplet, Pair, Triplet
 from plasticbench.rules.families.with_arrays import WithArrays
@@ -31,6 +32,8 @@ _FAMILIES: dict[str, type[TemplateFamily]] = {
         MLP,
         Codependent,
         CodependentNeural,
+        ModulatedEligibility,
+        ModulatedVolterra,
     )
 }
 
@@ -72,6 +75,8 @@ __all__ = [
     "Family",
     "HebbianDecay",
     "MinimalTriplet",
+    "ModulatedEligibility",
+    "ModulatedVolterra",
     "Pair",
     "Polynomial",
     "TemplateFamily",

@@ -48,7 +48,7 @@ class CudaEngine:
         if not _is_card(options.device):
             return f"device {options.device!r} is not its own; leave it out, or name one as cuda or cuda:1"
         for life in lives:
-            reason = _unknown(life) or _reads_receptors(life, rules)
+            reason = _unknown(life) or _beyond(life, rules) or _reads_receptors(life, rules)
             if reason is not None:
                 return reason
         try:
@@ -92,6 +92,14 @@ def _unknown(life: Life) -> str | None:
     for field in dataclasses.fields(life):
         if field.name not in _KNOWN and getattr(life, field.name):
             return f"it does not know life.{field.name}; choose the cpu engine"
+    return None
+
+
+def _beyond(life: Life, rules: RuleBatch) -> str | None:
+    if any(pathway.w_min for pathway in life.spiking_network.pathways):
+        return "its weights are not below 0; choose the cpu engine"
+    if any(structure.targets("on_step") for structure in rules.structure.pathways):
+        return "it does not know on_step; choose the cpu engine"
     return None
 
 
