@@ -23,7 +23,7 @@ from .templates import render
 _MANY_PARAMETERS = 12  # beyond this the equation shows the numbers instead of the symbols
 _DROPPED = 0.01  # of the largest term: smaller ones are left out of a long equation
 _EVENT_WORDS = {
-    "on_step": "at every presentation",
+    "on_step": "at every step",
     "on_pre": "at a presynaptic spike",
     "on_post": "at a postsynaptic spike",
     "on_modulator": "when the modulator arrives",

@@ -70,7 +70,7 @@ PARAMETERS = (*IE, "parameters")
             changed((*IE, "on_pre"), "eta * x_poste"),
             "pathways.ie.on_pre: unknown name 'x_poste'; did you mean",
         ),
-        (changed((*IE, "on_step"), "eta * pre"), "pathways.ie: on_step is for rate networks"),
+        (changed((*IE, "on_step"), "eta * w"), "format: found 'plasticbench/rule@1'; what pathways.ie says needs"),
         (changed((*IE, "traces"), ...), "pathways.ie: x_post is used without a time constant"),
         (changed((*IE, "traces", "x_pre3"), 0.1), "pathways.ie.traces: unknown trace 'x_pre3'; did you mean"),
         (

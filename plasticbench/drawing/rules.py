@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,8 +65,10 @@ def rate_map(rule: Rule, pathway: str, n: int = 65) -> RateMap:
 def timing_window(rule: Rule, pathway: str, rate_hz: float = SLOW_HZ, n: int = 200) -> TimingWindow:
     """Δw of a spiking rule against the delay between the two spikes of a pair, up to half a period or 0.1 s.
 
-    A rule that acts on a modulator gets one of 1 after each pair.
+    A rule that acts on a modulator gets one of 1 after each pair. What `on_step` does between spikes is left out: it
+    depends on more than their times.
     """
+    rule = _at_spikes_only(rule)
     period_s = 1.0 / rate_hz
     furthest = min(0.1, 0.5 * period_s)
     delay = np.linspace(-furthest, furthest, n - n % 2)  # an even number leaves 0 out
@@ -87,6 +89,14 @@ def timing_window(rule: Rule, pathway: str, rate_hz: float = SLOW_HZ, n: int = 2
                 decay = 1.0 if item.tau_s is None else np.exp(-wait / own.time_constant_s(name))
                 values[name] = (values[name] + jump) * decay
     return TimingWindow(rate_hz, delay, change)
+
+
+def _at_spikes_only(rule: Rule) -> Rule:
+    kept = {
+        name: replace(own, events={event: changes for event, changes in own.events.items() if event != "on_step"})
+        for name, own in rule.pathways.items()
+    }
+    return Rule(rule.name, kept)
 
 
 def _at_spikes(rule: Rule, pathway: str, pre_spikes: np.ndarray, is_second: bool) -> dict[str, np.ndarray]:

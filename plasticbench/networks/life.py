@@ -52,7 +52,7 @@ class Modulator:
 
     Its value there is an expression of the rule language over
     `signal`: this delivery's entry of `signals`;
-    `total`: spikes of `population` in the steps since the delivery before, this one not yet among them (rate
+    `total`: spikes of `population` in the steps since the delivery or reset before, this one not yet among them (rate
     networks: the sum of the outputs, each averaged over the presentations);
     `activity`: the same of each neuron alone; then every postsynaptic neuron has a value of its own, and `population`
     must be the one that the plastic pathways end in.
@@ -128,8 +128,9 @@ class Life:
     """One lifetime, before any rule. Checked when it is made: PlasticbenchError names the field.
 
     Plasticity is on where no phase says otherwise. `targets` are arrays that the loss reads. At each of `resets`
-    neurons, traces and states begin anew, before the step; weights stay. (A rate network's outputs are those of the
-    step's presentations alone, so its neurons have nothing to forget.) Where a pathway is not plastic its rule's events
+    neurons, traces and states begin anew, and what a modulator counts, before the step; weights stay. (A rate network's
+    outputs are those of the step's presentations alone, so its neurons have nothing to forget.) At each of `renewals`
+    weights, too, are those of the start again; rate networks alone have them. Where a pathway is not plastic its rule's events
     do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back to where
     it was; rate networks have none. A life of a clamped network has its protocols and nothing else; one of a layered
     network has its presentations and phases.
@@ -148,6 +149,7 @@ class Life:
     w_init: Mapping[str, np.ndarray] = field(default_factory=dict)  # of rate networks: pathway -> (n_post, n_pre)
     excursions: tuple[Excursion, ...] = ()  # in order, none within another
     weight_changes: tuple[WeightChange, ...] = ()  # of static pathways of spiking networks
+    renewals: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_steps < 1:
@@ -157,6 +159,7 @@ class Life:
             self._check_recording(recording)
         for name, steps in (
             ("resets", self.resets),
+            ("renewals", self.renewals),
             ("modulator.steps", self.modulator.steps if self.modulator else ()),
         ):
             if any(not 0 <= step < self.n_steps for step in steps):
@@ -165,6 +168,10 @@ class Life:
             self._check_presentations(self.network)
         if isinstance(self.network, LayeredNetwork):
             self._check_layered(self.network)
+        if self.renewals and not isinstance(self.network, RateNetwork):
+            raise PlasticbenchError(
+                "life.renewals: only the weights of rate networks of one layer begin anew; leave them out"
+            )
         check_excursions(self.excursions, self.n_steps)
         check_weight_changes(self.weight_changes, self.network, self.n_steps, self.excursions)
         if isinstance(self.network, ClampedNetwork):

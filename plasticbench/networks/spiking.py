@@ -3,15 +3,16 @@
 What happens within a time step, the same on every engine:
 1. neurons integrate (forward Euler) with the conductances of the last step, spike, reset; conductances decay;
 2. spikes emitted `delay_steps` ago arrive: conductances jump by the weights; on a plastic pathway each arriving
-   spike then applies `on_pre` to its synapses and each postsynaptic spike of this step `on_post`; weights are
-   clipped to [0, w_max] after each; rules read traces as they are before this step's own spikes;
+   spike then applies `on_pre` to its synapses and each postsynaptic spike of this step `on_post`; where a rule has
+   `on_step`, that comes next, at all synapses of the pathway; weights are clipped to [w_min, w_max] after each; rules
+   read traces as they are before this step's own spikes;
 3. traces count this step's events (presynaptic: arrivals; postsynaptic: spikes), then decay;
 4. recordings.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from plasticbench.errors import PlasticbenchError
@@ -36,7 +37,8 @@ class SpikingPathway:
     """Synapses from `pre` (a population or source) to `post` (a population).
 
     weight: initial weight of all synapses, or one for each presynaptic neuron. A spike adds gain x weight to the
-    conductance. A plastic pathway's weights stay in [0, w_max].
+    conductance. A plastic pathway's weights stay in [w_min, w_max]; below 0 they take away what a spike adds, which
+    suits neurons that synapses drive by currents.
     """
 
     name: str
@@ -49,6 +51,7 @@ class SpikingPathway:
     w_max: float = float("inf")
     gain: float = 1.0
     delay_steps: int = 8
+    w_min: float = field(default=0.0, metadata={"told_unless": 0.0})
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,13 @@ class SpikingNetwork:
         weights = pathway.weight if isinstance(pathway.weight, tuple) else (pathway.weight,)
         if len(weights) not in (1, self.size(pathway.pre)):
             raise PlasticbenchError(f"{where}: weight: {len(weights)} for {self.size(pathway.pre)} neurons")
-        if not all(0 <= w < float("inf") for w in weights):
-            raise PlasticbenchError(f"{where}: weight: {weights[0]!r} is not a finite number of at least 0")
+        if not -float("inf") < pathway.w_min <= 0 or (pathway.w_min and not pathway.plastic):
+            raise PlasticbenchError(
+                f"{where}: w_min: {pathway.w_min!r} is not a finite number of at most 0, of a plastic pathway"
+            )
+        for w in weights:
+            if not pathway.w_min <= w < float("inf"):
+                raise PlasticbenchError(f"{where}: weight: {w!r} is not a finite number of at least {pathway.w_min:g}")
         if pathway.plastic and not 0 <= pathway.w_max < float("inf"):
             raise PlasticbenchError(f"{where}: w_max: {pathway.w_max!r} is not a finite number of at least 0")
         receptors = self.populations[self.index(pathway.post)].neuron.receptors

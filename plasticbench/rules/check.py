@@ -70,6 +70,11 @@ def _check_events(part: PathwayRule, events: Sequence[str], offered: frozenset[s
             raise RuleError(f"{place}.on_modulator: this task delivers no modulator; {on_offer(MODULATOR, offered)}")
         if event != "on_modulator" and event not in events:
             raise RuleError(f"{place}: unknown event {shorten(event)}; {on_offer(event, events)}")
+    if "on_pre" in events and MODULATOR in part.reads("on_step"):
+        raise RuleError(
+            f"{place}.on_step: reads {MODULATOR}, which spiking networks have only in on_modulator; "
+            "collect in a state what the modulator is to act on"
+        )
 
 
 def _check_variables(part: PathwayRule, offered: frozenset[str], place: str) -> None:

@@ -88,9 +88,11 @@ class PathwayRule:
     @property
     def kind(self) -> str:
         """The track it runs on: "rate", "spiking", or "any" where it fits both, as one without events does."""
-        if set(self.events) & set(RATE_EVENTS) or any(trace.of for trace in self.traces.values()):
+        if any(trace.of for trace in self.traces.values()):
             return "rate"
-        return "spiking" if set(self.events) & set(SPIKING_EVENTS) or (self.events and self.traces) else "any"
+        if set(self.events) & set(SPIKING_EVENTS) or (self.events and self.traces):
+            return "spiking"
+        return "rate" if set(self.events) & set(RATE_EVENTS) else "any"
 
     @property
     def variables(self) -> frozenset[str]:
@@ -114,6 +116,7 @@ class PathwayRule:
     def needs_format_2(self) -> bool:
         """Whether it says more than format @1 can."""
         more = any(set(changes) != {WEIGHT} for changes in self.events.values()) or "on_modulator" in self.events
+        more = more or bool(set(self.events) & set(RATE_EVENTS) and set(self.events) & set(SPIKING_EVENTS))
         return more or bool(self.states) or not all(trace.is_bare(name) for name, trace in self.traces.items())
 
     def time_constant_s(self, name: str) -> float:
@@ -159,12 +162,11 @@ class PathwayRule:
 
 
 def _is_rate(events: Collection[str], traces: Mapping[str, Any], where: str) -> bool:
-    """Whether the events, or else what the traces are of, are those of rate networks."""
-    rate, spiking = set(events) & set(RATE_EVENTS), set(events) & set(SPIKING_EVENTS)
-    if rate and spiking:
-        raise RuleError(f"{where}: on_step is for rate networks, on_pre and on_post for spiking ones; keep one kind")
-    if rate or spiking:
-        return bool(rate)
+    """Whether the events, or else what the traces are of, are those of rate networks; `on_step` is of both, alone of rate."""
+    if set(events) & set(SPIKING_EVENTS):
+        return False
+    if set(events) & set(RATE_EVENTS):
+        return True
     sources = [entry.get("of") for entry in traces.values() if isinstance(entry, Mapping)]
     expressions = [entry.of for entry in traces.values() if isinstance(entry, Trace) and entry.of]
     return bool(expressions) or any(source not in ("pre", "post") for source in sources)

@@ -1,11 +1,11 @@
 """A rule as the policy of an environment: observation in, weight changes out.
 
 Rate: Δw of `on_step` at every synapse. Spiking: a step's events at every synapse in the engine's order,
-`on_pre` where a presynaptic spike arrives, `on_post` where the neuron spikes, each followed by the clip to
-[0, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and states
+`on_pre` where a presynaptic spike arrives, `on_post` where the neuron spikes, `on_step`, each followed by the clip to
+[w_min, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and states
 stand in the observation under their names: who makes it keeps them. What a spiking event changes of them is seen by
-the events that follow it in the step, and then forgotten; beside `on_step`, `on_modulator` reads the same values as it,
-and both changes are added.
+the events that follow it in the step, and then forgotten; in rate networks `on_modulator` reads the same values as
+`on_step`, and both changes are added.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # The events in order, and the 0/1 entry of the observation that says where each happens (None: everywhere).
-_WHERE = {"on_step": None, "on_pre": "pre_spike", "on_post": "post_spike", "on_modulator": "modulator"}
+_WHERE = {"on_pre": "pre_spike", "on_post": "post_spike", "on_step": None, "on_modulator": "modulator"}
 
 
 def act(rule: Rule, observation: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -84,15 +84,17 @@ def _changes(rule: Rule, pathway: str, variables: dict[str, Tensor]) -> dict[str
     for event, happens in _WHERE.items():
         found = {name: change.evaluate(now, parameters) for name, change in structure.targets(event).items()}
         for name, change in found.items():
-            if happens is None or "on_step" in structure.events:
+            if "on_step" in structure.events and "pre_spike" not in variables:
                 if happens is not None:
                     change = torch.where(variables[happens] > 0, change, torch.zeros_like(change))
                 total[name] = total[name] + change
                 continue
             changed = now[name] + change
             if name == "w" and "w_max" in variables:
-                changed = torch.minimum(changed.clamp(min=0.0), variables["w_max"])
-            now[name] = torch.where(variables[happens] > 0, changed, now[name])
+                lowest = variables.get("w_min")
+                changed = changed.clamp(min=0.0) if lowest is None else torch.maximum(changed, lowest)
+                changed = torch.minimum(changed, variables["w_max"])
+            now[name] = changed if happens is None else torch.where(variables[happens] > 0, changed, now[name])
             total[name] = now[name] - variables[name]
     return total
 

@@ -101,7 +101,7 @@ HIDEABLE = frozenset({"w_max", "u", "phi", "err", "err_pre"})
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
-        "on_step": "one presentation in a rate network",
+        "on_step": "one presentation in a rate network, one time step in a spiking one",
         "on_pre": "arrival of a presynaptic spike",
         "on_post": "a postsynaptic spike",
         "on_modulator": "delivery of the task's modulator m",

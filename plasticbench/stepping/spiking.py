@@ -148,10 +148,10 @@ class SpikingLifetimes:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         first = self._each[0]
-        largest = {pathway.name: pathway.w_max for pathway in self.first.spiking_network.plastic_pathways}
+        bounds = {p.name: (p.w_min, p.w_max) for p in self.first.spiking_network.plastic_pathways}
         kept: dict[str, np.ndarray] = {}
         for name, w in first.weights().items():
-            counts, _ = np.histogram(w, N_WEIGHT_BINS, (0.0, largest[name]))
+            counts, _ = np.histogram(w, N_WEIGHT_BINS, bounds[name])
             kept[f"shares/{name}"] = (counts / max(1, len(w))).astype(np.float32)
             kept[f"median/{name}"] = np.asarray(np.median(w) if len(w) else 0.0)
             kept[f"weights/{name}"] = w[:: max(1, len(w) // _KEPT_WEIGHTS)].copy()

@@ -21,7 +21,7 @@ from plasticbench.simulation.spiking.state import change_static_weights, index_t
 from plasticbench.simulation.spiking.wiring import Wiring, draw_wiring
 from plasticbench.stepping.gather import gather, scaled
 
-_OWN_EVENTS = ("on_pre", "on_post")
+_OWN_EVENTS = ("on_pre", "on_post", "on_step")
 
 
 class SteppedLife(Lifetime):
@@ -59,8 +59,8 @@ class SteppedLife(Lifetime):
             )
             states_only = replace(structure, event_items=items)
             found.append(compiled_events(states_only, tuple(sorted(post.neuron.reads)), dtype, index, NOTHING))
-        on_pre, on_post = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
-        return Events(on_pre, on_post, self.events.frame), found
+        addresses = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
+        return Events(*addresses, self.events.frame), found
 
     def __reduce__(self) -> tuple:
         """Copies and pickles are made anew and filled: compiled code refers to arrays by address."""
@@ -102,7 +102,6 @@ class SteppedLife(Lifetime):
         if not self.begin(False, learning):
             self.over, self.status = True, steps.NOT_FINITE
             return
-        kernel.change_states(self.clock, learning, self.layout, self.ring, self._state_events)
         if self.delivers:
             self.fetch_modulator()
 
@@ -113,7 +112,9 @@ class SteppedLife(Lifetime):
         for k, name in enumerate(self.life.plastic_names):
             if name in changes and learning[k]:
                 w = self.plastic.w[first[k] : first[k + 1]]
-                kernel.change_weights(w, np.asarray(changes[name], np.float64), self.plastic.w_max[k])
+                low, high = self.plastic.w_min[k], self.plastic.w_max[k]
+                kernel.change_weights(w, np.asarray(changes[name], np.float64), low, high)
+        kernel.change_states(self.clock, learning, self.layout, self.ring, self._state_events)
         if self.delivers:
             self.modulate(self._addresses_of_states, learning)
         self.finish()
@@ -145,6 +146,8 @@ class SteppedLife(Lifetime):
         first = self.wiring.plastic_first
         seen["w"][:n] = self.plastic.w[first[k] : first[k + 1]]
         seen["w_max"][:] = pathway.w_max
+        if pathway.w_min:
+            seen["w_min"] = np.full(room, pathway.w_min)
         past = self.clock - pathway.delay_steps
         arrived, fired = np.zeros(network.size(pathway.pre)), np.zeros(network.size(pathway.post))
         if past >= 0:

@@ -134,7 +134,7 @@ def _modulator(task: Task) -> Iterator[str]:
 def _protocol(task: Task) -> Iterator[str]:
     life = task.draw(_SEEDS[:1])[0]
     rests = any(phase.plastic is not None for phase in life.phases)
-    for name, has_it in (("resets", bool(life.resets)), ("phases without plasticity", rests)):
+    for name, has_it in (("resets", bool(life.resets or life.renewals)), ("phases without plasticity", rests)):
         if has_it and not task.declares_lives:
             yield f"declares_lives: False leaves the {name} out of spec_hash; set it to True"
 

@@ -26,6 +26,7 @@ ENTRY_POINTS = "plasticbench.tasks"
 _ID = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+-v[0-9]+")
 _ROOM = "plasticbench.envs."
 _TASKS: dict[str, Task] = {}
+_ABSENT: dict[str, str] = {}  # tasks that cannot be had here, and why
 
 
 def register(task: Task) -> Task:
@@ -57,6 +58,11 @@ def register(task: Task) -> Task:
     return task
 
 
+def register_absent(task_id: str, why: str) -> None:
+    """Say why a task is not there, one whose data do not come with the package: whoever asks for it is told."""
+    _ABSENT[task_id] = why
+
+
 def _check_references(task: Task) -> None:
     """A score counts from ignorance to the reference rule, so the losses must be in that order."""
     if not task.reference_loss < task.null_loss:
@@ -81,6 +87,8 @@ def task(task_id: str) -> Task:
     if module_name:
         import_module(module_name)
     full = own if "/" in own else NAMESPACE + own
+    if full in _ABSENT:
+        raise PlasticbenchError(f"task: {full} {_ABSENT[full]}")
     if full not in _TASKS:
         raise PlasticbenchError(f"task: {task_id!r} does not exist; {_nearest(full, list(_TASKS))}")
     return _TASKS[full]

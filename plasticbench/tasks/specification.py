@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _PROTOCOL = ("n_steps", "recordings", "phases", "modulator", "resets", "targets", "presentations", "w_init")
-_PROTOCOL_WHERE_ANY = ("excursions", "weight_changes")  # declared where there are any: hashes of other tasks stay
+_PROTOCOL_WHERE_ANY = ("excursions", "weight_changes", "renewals")  # declared where any: hashes of other tasks stay
 _DECIDING = ("life", "loss", "step_losses", "blow_up_loss")  # methods whose code decides a loss
 _EQUATIONS = ("state", "derived", "updates", "threshold", "hazard_hz", "at_spike", "refractory", "held", "receptors",
               "readable", "decaying")  # fmt: skip
@@ -41,8 +41,12 @@ def declared(value: Any) -> Any:
         equations = {name: declared(getattr(value, name)) for name in _EQUATIONS}
         return {"model": type(value).__name__, "constants": declared(value.constants), **equations}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        decides = [f.name for f in dataclasses.fields(value) if f.metadata.get("decides", True)]
-        fields = {name: declared(getattr(value, name)) for name in decides}
+        decides = [f for f in dataclasses.fields(value) if f.metadata.get("decides", True)]
+        told = {f.name: getattr(value, f.name) for f in decides}
+        for f in decides:  # fields that came later: hashes of tasks without them stay
+            if "told_unless" in f.metadata and told[f.name] == f.metadata["told_unless"]:
+                del told[f.name]
+        fields = {name: declared(item) for name, item in told.items()}
         return {"kind": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {str(key): declared(item) for key, item in value.items()}

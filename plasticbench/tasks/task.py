@@ -161,8 +161,8 @@ class Task(abc.ABC):
     @property
     def events(self) -> tuple[str, ...]:
         """When a rule may act."""
-        own = RATE_EVENTS if self.track == "rate" else SPIKING_EVENTS
-        return (*own, "on_modulator") if self.has_modulator else tuple(own)
+        own = {"rate": RATE_EVENTS, "spiking": (*SPIKING_EVENTS, *RATE_EVENTS), "slice": SPIKING_EVENTS}[self.track]
+        return (*own, "on_modulator") if self.has_modulator else own
 
     @property
     def pathways(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from plasticbench.rules.families.doublet import Doublet
 from plasticbench.rules.families.error_hebbian import ErrorHebbian
 from plasticbench.rules.families.hebbian_decay import HebbianDecay
 from plasticbench.rules.families.mlp import MLP
+from plasticbench.rules.families.modulated import ModulatedEligibility, ModulatedVolterra
 from plasticbench.rules.families.polynomial import Polynomial
 from plasticbench.rules.families.shared import Shared
 from plasticbench.rules.families.triplet import MinimalTriplet, Pair, Triplet
@@ -34,6 +35,8 @@ _FAMILIES: dict[str, type[TemplateFamily]] = {
         Codependent,
         CodependentNeural,
         ErrorHebbian,
+        ModulatedEligibility,
+        ModulatedVolterra,
     )
 }
 
@@ -76,6 +79,8 @@ __all__ = [
     "Family",
     "HebbianDecay",
     "MinimalTriplet",
+    "ModulatedEligibility",
+    "ModulatedVolterra",
     "Pair",
     "Polynomial",
     "Shared",

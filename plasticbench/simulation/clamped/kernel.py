@@ -17,10 +17,11 @@ from plasticbench.simulation.spiking.event_source import FIXED
 
 COUNTS, NEAREST, CHANGED = 0, 1, 2  # how a filter takes its neuron's spikes: adds 1, becomes 1, adds `pending`
 FIRST_ITEM = len(FIXED)  # of a frame; what stands before is named in `FIXED`
-ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M = (
+ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M, W_MIN = (
     FIXED.index(name)
     for name in (
-        "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m"
+        "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
+        "w_min",
     )
 )  # fmt: skip
 
@@ -47,7 +48,7 @@ def live(
     frame = np.zeros(FIRST_ITEM + 3 * (n_filters + n_states), np.int64)
     frame[ROW_START], frame[COLUMN_START] = address_of(row_start), address_of(row_start)
     frame[TARGET], frame[SOURCE], frame[SYNAPSE] = address_of(only), address_of(only), address_of(first_synapse)
-    frame[W], frame[W_MAX] = address_of(w), address_of(bound)
+    frame[W], frame[W_MIN], frame[W_MAX] = address_of(w), address_of(zero), address_of(bound)
     frame[G], frame[GAIN], frame[M] = address_of(zero), address_of(zero), address_of(zero)
     for q in range(n_filters):
         place = FIRST_ITEM + 3 * q

@@ -12,6 +12,7 @@ import numpy as np
 
 from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
+from plasticbench.simulation.rate.lives import MEMORY, MEMORY_AND_WEIGHTS
 
 ON_STEP, ON_MODULATOR, SETTLE = 0, 1, 2
 SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, ERR, ERR_PRE, FIRST_ITEM = range(12)  # places in a frame
@@ -169,9 +170,12 @@ def live(
         slow = rule % w1.shape[0]
         lived[life] = n_steps
         for t in range(n_steps):
-            if anew[seed, t]:
+            if anew[seed, t] >= MEMORY:
                 clear(value[0])
                 clear(value[1])
+            if anew[seed, t] == MEMORY_AND_WEIGHTS:
+                copy_into(w, w_init[seed])
+                copy_into(u, u_init[seed])
             if sampled_at[t] >= 0:
                 copy_into(w_sampled[life, sampled_at[t]], w)
                 copy_into(u_sampled[life, sampled_at[t]], u)

@@ -18,6 +18,8 @@ from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import FinalWeights, Modulation, Readout, Recordings, Weights
 from plasticbench.rules import RuleBatch
 
+MEMORY, MEMORY_AND_WEIGHTS = 1, 2  # what begins anew: traces and states alone, or the weights, too
+
 
 @dataclass(frozen=True)
 class RateLives:
@@ -94,10 +96,11 @@ class RateLives:
 
     @cached_property
     def anew(self) -> np.ndarray:
-        """Whether traces and states begin anew before each step, (n_seeds, n_steps) bool."""
-        found = np.zeros((self.n_seeds, self.n_steps), np.bool_)
+        """What begins anew before each step, (n_seeds, n_steps) int8: nothing, MEMORY, or MEMORY_AND_WEIGHTS."""
+        found = np.zeros((self.n_seeds, self.n_steps), np.int8)
         for seed, life in enumerate(self.lives):
-            found[seed, list(life.resets)] = True
+            found[seed, list(life.resets)] = MEMORY
+            found[seed, list(life.renewals)] = MEMORY_AND_WEIGHTS
         return found
 
 

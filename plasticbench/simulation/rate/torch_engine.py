@@ -16,7 +16,14 @@ from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Recordings, Weights
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.engine import Measure, Measured, joined
-from plasticbench.simulation.rate.lives import RateLives, recordings_of, sample_steps, with_slow_arrays
+from plasticbench.simulation.rate.lives import (
+    MEMORY,
+    MEMORY_AND_WEIGHTS,
+    RateLives,
+    recordings_of,
+    sample_steps,
+    with_slow_arrays,
+)
 from plasticbench.simulation.rate.torch_memory import SynapticMemory
 
 _MOST_ELEMENTS = 2_000_000  # of one intermediate tensor; a larger population is run in parts
@@ -56,7 +63,8 @@ class RateStepper:
         self.readout: list[Tensor] = []  # per step (n_rules, n_seeds[, n_outputs]), of networks that have one
         self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
         self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
-        self._resets = {step for life in lives.lives for step in life.resets}
+        self._start = self.weights
+        self._resets = {step for life in lives.lives for step in (*life.resets, *life.renewals)}
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()
 
@@ -165,7 +173,9 @@ class RateStepper:
         if self.step in self._resets:
             again = torch.from_numpy(self.lives.anew[:, self.step]).to(self.alive.device)
             for memory in self.memory.values():
-                memory.forget(again)
+                memory.forget(again >= MEMORY)
+            renewed = (again == MEMORY_AND_WEIGHTS)[None, :, None, None] & self.alive[..., None, None]
+            self.weights = {name: torch.where(renewed, self._start[name], w) for name, w in self.weights.items()}
         self._sample()
         if self._order is None:
             x = self._inputs

@@ -1,7 +1,8 @@
 """A rule's events at a spiking pathway as compiled code, from the rule's structure.
 
 Each event is a function with a C interface, `event(t, n, spikes, frame)`: `on_pre` walks the rows of synapses of n
-presynaptic neurons whose spikes arrive, `on_post` the columns of n neurons that spiked, `on_modulator` all synapses.
+presynaptic neurons whose spikes arrive, `on_post` the columns of n neurons that spiked, `on_step` all columns and
+`on_modulator` all rows, with the numbers of pre- and of postsynaptic neurons in the place of n and of spikes.
 `frame` is a table of addresses, in the order of `slots`. All changes of one event at a synapse read the values from
 before it; changes of states that a neuron has are kept in `pending` until the step's end, when its traces count too.
 
@@ -23,10 +24,10 @@ from plasticbench.simulation.change_source import MOST_SCALARS, Registers, chang
 from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
-EVENTS = ("on_pre", "on_post", "on_modulator")
+EVENTS = ("on_pre", "on_post", "on_step", "on_modulator")
 FIXED = (
     "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
-    "not_finite",
+    "not_finite", "w_min",
 )  # fmt: skip
 _INDENT = "    "
 NUMBERS, INTEGERS, NOTHING = "numbers", "integers", "nothing"  # what `on_pre` passes on to postsynaptic neurons
@@ -122,13 +123,14 @@ class _Writer:
 
     def function(self, event: str) -> str:
         changes = self.structure.targets(event)
-        own = {"on_pre": "pre", "on_post": "post", "on_modulator": ""}[event]
+        own = {"on_pre": "pre", "on_post": "post"}.get(event, "")
         of_neurons = {n: c for n, c in changes.items() if self.sides[n] in ("pre", "post")}
         at_synapses = {n: c for n, c in changes.items() if n not in of_neurons}
         read = self._read(at_synapses)
         body = self._head(self._read(changes), changes)
-        if event == "on_modulator":
-            loop = self._every_row(at_synapses, read) if at_synapses else []
+        if not own:
+            every = self._every_row if event == "on_modulator" else self._every_column
+            loop = every(at_synapses, read) if at_synapses else []
             body += [*loop, *self._all_neurons(of_neurons, "pre"), *self._all_neurons(of_neurons, "post")]
         else:
             inner = [f"{'_j' if own == 'pre' else '_i'} = _spikes[_q]"]
@@ -153,13 +155,13 @@ class _Writer:
         kinds = {
             "row_start": "i8", "target": index, "w": "f8", "g": receptor, "gain": gain, "not_finite": "i8",
             "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4", "source": index, "m": "f8",
-            "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8", "neuron": state,
+            "w_min": "f8", "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8", "neuron": state,
         }  # fmt: skip
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure, self.readable)):
             part, _, name = slot.partition(" ")
             if not name:
-                single = "[0]" if part in ("gain", "w_max") else ""
+                single = "[0]" if part in ("gain", "w_max", "w_min") else ""
                 lines.append(f"{part} = {kinds[part]}(frame[{k}]){single}")
             elif name in read or name in changes:
                 single = "[0]" if part in ("unit", "rate") else ""
@@ -180,11 +182,11 @@ class _Writer:
             *(f"{_INDENT}{line}" for line in inner),
         ]
 
-    def _columns(self, changes: dict[str, Event], read: frozenset[str]) -> list[str]:
+    def _columns(self, changes: dict[str, Event], read: frozenset[str], at_every_step: bool = False) -> list[str]:
         """The synapses of postsynaptic neuron `_i`."""
         if not changes:
             return []
-        inner = ["_j = source[_s]", "_k = synapse[_s]", *self._synapse(changes, read, "pre", NOTHING)]
+        inner = ["_j = source[_s]", "_k = synapse[_s]", *self._synapse(changes, read, "pre", NOTHING, at_every_step)]
         return [
             *self._loads(read, "post"),
             "for _s in range(column_start[_i], column_start[_i + 1]):",
@@ -199,6 +201,18 @@ class _Writer:
             *(f"{_INDENT}{line}" for line in self._loads(read, "pre")),
             f"{_INDENT}for _s in range(row_start[_j], row_start[_j + 1]):",
             *(f"{_INDENT * 2}{line}" for line in inner),
+        ]
+
+    def _every_column(self, changes: dict[str, Event], read: frozenset[str]) -> list[str]:
+        """All synapses of the pathway, those of a postsynaptic neuron together; `_at` is the number of those neurons.
+
+        Between two steps a synaptic state decays by one factor, which is the same at all synapses.
+        """
+        states = [name for name in synaptic_states(self.structure) if name in read or name in changes]
+        return [
+            *(f"_once_{name} = math.exp(rate_{name} * 1.0)" for name in states),
+            "for _i in range(_at):",
+            *(f"{_INDENT}{line}" for line in self._columns(changes, read, at_every_step=True)),
         ]
 
     # ------------------------------------------------------------ inside the loops
@@ -218,19 +232,23 @@ class _Writer:
                 lines.append(f"v_{name} = np.float64(neuron_{name}[{neuron}])")
         return lines
 
-    def _synapse(self, changes: dict[str, Event], read: frozenset[str], other: str, arrivals: str) -> list[str]:
+    def _synapse(
+        self, changes: dict[str, Event], read: frozenset[str], other: str, arrivals: str, at_every_step: bool = False
+    ) -> list[str]:
         """All changes at synapse `_k`, from the values before."""
         lines = ["v_w = w[_k]", *_ARRIVAL[arrivals], "v_w_max = w_max"]
         lines += self._loads(read, other)
         for name in synaptic_states(self.structure):
             if name in read or name in changes:
-                elapsed = f"np.float64(_t - since_{name}[_k])"
-                lines.append(f"v_{name} = state_{name}[_k] * math.exp(rate_{name} * {elapsed})")
+                elapsed = f"_t - since_{name}[_k]"
+                decay = f"math.exp(rate_{name} * np.float64({elapsed}))"
+                decay = f"(_once_{name} if {elapsed} == 1 else {decay})" if at_every_step else decay
+                lines.append(f"v_{name} = state_{name}[_k] * {decay}")
         for name, change in changes.items():
             lines += change_lines(change, f"d_{name}", self.sides, self.target)
         for name in changes:
             if name == "w":
-                lines += ["_new = v_w + d_w", "_new = _new if not _new < 0.0 else 0.0"]
+                lines += ["_new = v_w + d_w", "_new = _new if not _new < w_min else w_min"]
                 lines.append("w[_k] = _new if not _new > w_max else w_max")
             else:
                 lines += [f"state_{name}[_k] = v_{name} + d_{name}", f"since_{name}[_k] = _t"]

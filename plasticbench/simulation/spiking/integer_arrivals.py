@@ -107,7 +107,7 @@ def _largest_sum(network: SpikingNetwork, population: str, state: str) -> float:
     total = 0.0
     for pathway in network.pathways:
         if pathway.post == population and neuron.receptors[pathway.receptor] == state:
-            weight = pathway.w_max if pathway.plastic else float(np.max(pathway.weight))
+            weight = max(pathway.w_max, -pathway.w_min) if pathway.plastic else float(np.max(pathway.weight))
             total += abs(pathway.gain) * weight * _most_synapses(network, pathway) * _most_copies(network, pathway)
     return total
 

@@ -50,6 +50,8 @@ def transmit(t, acting, learning, layout, wiring, neurons, plastic, ring, events
         fired = steps.spikes_of(t, row[steps.POST], ring)
         if acting and learning[k] and events.on_post[k] != 0:
             call_event(events.on_post[k], t, len(fired), address_of(fired), events.frame[k])
+        if acting and learning[k] and events.on_step[k] != 0:
+            call_event(events.on_step[k], t, row[steps.N_PRE], row[steps.N_POST], events.frame[k])
         if filtering:
             steps.advance_filters(k, arrivals, fired, plastic)
 
@@ -112,14 +114,16 @@ def change_states(t, learning, layout, ring, events):
                 call_event(events.on_pre[k], t, len(arrivals), address_of(arrivals), events.frame[k])
             if events.on_post[k] != 0:
                 call_event(events.on_post[k], t, len(fired), address_of(fired), events.frame[k])
+            if events.on_step[k] != 0:
+                call_event(events.on_step[k], t, row[steps.N_PRE], row[steps.N_POST], events.frame[k])
 
 
 @compiled
-def change_weights(w, change, w_max):
-    """A policy's Δw, clipped to [0, w_max]; NaN stays NaN."""
+def change_weights(w, change, w_min, w_max):
+    """A policy's Δw, clipped to [w_min, w_max]; NaN stays NaN."""
     for k in range(len(w)):
         new = w[k] + change[k]
-        new = new if not new < 0.0 else 0.0
+        new = new if not new < w_min else w_min
         w[k] = new if not new > w_max else w_max
 
 

@@ -40,6 +40,7 @@ class Events(NamedTuple):
 
     on_pre: np.ndarray  # (n_plastic,) int64
     on_post: np.ndarray  # (n_plastic,) int64
+    on_step: np.ndarray  # (n_plastic,) int64
     frame: np.ndarray  # (n_plastic,) int64
 
 
@@ -101,8 +102,7 @@ class Lifetime:
             found.append(compiled_events(structure, readable, dtype, index, arrivals))
         self._addresses = found
         return Events(
-            np.array([each.get("on_pre", 0) for each in found], np.int64),
-            np.array([each.get("on_post", 0) for each in found], np.int64),
+            *(np.array([each.get(event, 0) for each in found], np.int64) for event in Events._fields[:-1]),
             np.array([frame.ctypes.data for frame in self._frames], np.int64),
         )
 
@@ -123,7 +123,7 @@ class Lifetime:
             "row_start": wiring.row_start[wiring.row_first[number] :], "target": wiring.target,
             "w": plastic.w[wiring.plastic_first[k] :], "g": receptor[a:],
             "gain": (self.integer.gain if in_integers else plastic.gain)[k:], "not_finite": self.integer.not_finite,
-            "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
+            "w_min": plastic.w_min[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
             "source": wiring.column_source, "m": m,
             **{f"neuron {name}": states[neuron.reads[name]] for name in readable},
@@ -223,6 +223,7 @@ class Lifetime:
         self.ring.n_spikes[:], self.integer.sums[:] = 0, 0
         self.plastic.value[:], self.plastic.unit[:], self.plastic.pending[:] = 0, 1.0, 0.0
         self.plastic.synaptic[:], self.plastic.since[:] = 0.0, self.clock
+        self.log.since[:] = 0
 
     # ------------------------------------------------------------ the modulator
 

@@ -56,11 +56,15 @@ def unsupported(lives: Sequence[Life], structure: Structure) -> str | None:
     sources = {source.name for source in network.sources}
     if any(p.pre not in sources for p in network.pathways):
         return "no gradients where neurons drive neurons; choose torch, or detach θ"
+    if any(p.w_min for p in network.pathways):
+        return "no gradients of weights below 0; choose torch, or detach θ"
     if any(population.neuron.hazard_hz is not None for population in network.populations):
         return "no gradients through random spikes; choose neurons with a threshold, or detach θ"
     if any(life.modulator is not None or life.resets or life.excursions or life.weight_changes for life in lives):
         return "no gradients through a modulator, resets, excursions or changes of weights; choose torch, or detach θ"
     for pathway in structure.pathways:
+        if set(pathway.events) - set(_EVENTS):
+            return "no gradients of rules with on_step or on_modulator; choose torch, or detach θ"
         read = frozenset().union(*(pathway.variables_of(event) for event in _EVENTS))
         if pathway.states or read - set(read_by(pathway)):
             return "no gradients of rules with states or that read the neuron; choose torch, or detach θ"

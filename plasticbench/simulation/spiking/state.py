@@ -31,6 +31,7 @@ class PlasticState(NamedTuple):
     """Weights of plastic pathways, and their filters: traces, and states of one number for each neuron."""
 
     w: np.ndarray  # (n_plastic_synapses,) float64, in the order of rows: rules add small changes
+    w_min: np.ndarray  # (n_plastic,) float64
     w_max: np.ndarray  # (n_plastic,) float64
     gain: np.ndarray  # (n_plastic,)
     value: np.ndarray  # every filter's numbers, in units of `unit`
@@ -123,6 +124,7 @@ def make_plastic(
     has_states = any(kind == CHANGED for _, _, kind, _ in filters)
     return PlasticState(
         initial_weights(network, wiring),
+        np.array([pathway.w_min for pathway in pathways], np.float64),
         np.array([pathway.w_max for pathway in pathways], np.float64),
         np.array([pathway.gain for pathway in pathways], dtype),
         np.zeros(first[-1], dtype),

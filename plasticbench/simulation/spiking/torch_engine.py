@@ -163,6 +163,7 @@ class TorchLives:
         self.past = [{name: x * ~again[None, :, None] for name, x in step.items()} for step in self.past]
         for learned in self.learned.values():
             learned.forget(again)
+        self.records.forget(again)
 
     def _emit(self, t: int) -> dict[str, Tensor]:
         """Group -> spikes (n_rules or 1, n_seeds, size)."""

@@ -33,6 +33,7 @@ class TorchPathway:
             return torch.tensor(values, device=like.device, dtype=like.dtype)[None, :, None, None]
 
         self.w_max = per_life([p.w_max for p in declared])
+        self._w_min = per_life([p.w_min for p in declared]) if any(p.w_min for p in declared) else None
         self._gain = per_life([p.gain for p in declared])[..., 0]
         self._sides: dict[str, str] = {trace.name: trace.side for trace in self.structure.traces}
         self._sides |= {state.name: state.scope for state in self.structure.states}
@@ -57,11 +58,13 @@ class TorchPathway:
         return self._gain * torch.where(crossed > 0, self.w * crossed, torch.zeros_like(self.w)).sum(-1)
 
     def learn(self, arrived: Tensor, fired: Tensor, acting: Tensor, seen: dict[str, Tensor]) -> None:
-        """`on_pre` where a spike arrives, `on_post` where the neuron spikes; neurons' states change later."""
+        """`on_pre` where a spike arrives, `on_post` where the neuron spikes, `on_step`; neurons' states change later."""
         later = self._later
         for event, spikes in (("on_pre", arrived.unsqueeze(-2)), ("on_post", fired.unsqueeze(-1))):
             if self.structure.targets(event) and bool((spikes.detach() > 0).any()):
                 later |= self._happen(event, (spikes.detach() > 0) & acting[..., None, None], seen)
+        if self.structure.targets("on_step"):
+            self._everywhere("on_step", acting, seen)
         self._spikes = (arrived, fired)
 
     def end_step(self) -> None:
@@ -80,8 +83,12 @@ class TorchPathway:
     def modulate(self, acting: Tensor, seen: dict[str, Tensor]) -> None:
         """`on_modulator` at all synapses."""
         if self.structure.targets("on_modulator"):
-            for name, change in self._happen("on_modulator", acting[..., None, None], seen).items():
-                self.memory[name] = self.memory[name] + change
+            self._everywhere("on_modulator", acting, seen)
+
+    def _everywhere(self, event: str, acting: Tensor, seen: dict[str, Tensor]) -> None:
+        """An event of all synapses and of all neurons, whose states change at once."""
+        for name, change in self._happen(event, acting[..., None, None], seen).items():
+            self.memory[name] = self.memory[name] + change
 
     def forget(self, again: Tensor) -> None:
         """Traces and states begin anew in the lives `again` (n_seeds,)."""
@@ -97,8 +104,9 @@ class TorchPathway:
         synapses, later = where & self.mask, {}
         for name, change in changes.items():
             if name == "w":
-                changed = torch.minimum((self.w + change).clamp(min=0.0), self.w_max)
-                self.w = torch.where(synapses, changed, self.w)
+                changed = self.w + change
+                above = changed.clamp(min=0.0) if self._w_min is None else torch.maximum(changed, self._w_min)
+                self.w = torch.where(synapses, torch.minimum(above, self.w_max), self.w)
                 self.is_finite = self.is_finite and not bool(torch.isnan(self.w).any())
             elif self._sides[name] == "synapse":
                 self.memory[name] = torch.where(synapses, self.memory[name] + change, self.memory[name])

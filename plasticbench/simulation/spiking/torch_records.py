@@ -142,6 +142,10 @@ class TorchRecords:
         most = max(column.shape[1] for column in columns)
         return torch.stack([column.expand(-1, most) for column in columns], 1).unsqueeze(-1)
 
+    def forget(self, again: Tensor) -> None:
+        """The spikes that the modulator counts begin anew in the lives `again` (n_seeds,)."""
+        self.since = {name: x * (~again)[None, :, None] for name, x in self.since.items()}
+
     @staticmethod
     def _value(life: Life, delivery: int, activity: Tensor | None, like: Tensor) -> Tensor:
         modulator = life.modulator

@@ -15,6 +15,7 @@ from plasticbench.rules.event import Event
 from plasticbench.simulation.change_source import MOST_SCALARS, Registers, change_lines
 from plasticbench.simulation.cuda.structs import declaration, fields
 from plasticbench.simulation.rate.event_source import OF_ITEMS, sides_of
+from plasticbench.simulation.rate.lives import MEMORY_AND_WEIGHTS
 
 ARRAYS = (  # of doubles, then of integers: where each begins
     "x w_init u_init w1 b1 w2 b2 parameters rates signals "
@@ -70,7 +71,8 @@ class Kernel:
             "THREADS": self.threads, "N_IN": net.n_inputs, "N_OUT": net.n_outputs, "N_ITEMS": self.n_presented,
             "STREAM": int(self.stream), "LATERAL": int(net.lateral is not None), "SIGMOID": int(net.has_readout),
             "TANH": int(net.activation == "tanh"),
-            "N_KEPT": self.n_kept, "N_PARAMETERS": self.n_parameters, "N_RATES": self.n_rates,
+            "N_KEPT": self.n_kept, "MEMORY_AND_WEIGHTS": MEMORY_AND_WEIGHTS,
+            "N_PARAMETERS": self.n_parameters, "N_RATES": self.n_rates,
         }  # fmt: skip
         fixed = _fixed()
         head, _, body = fixed.partition('extern "C"')

@@ -27,7 +27,7 @@ _MOST_EACH = 32  # neurons of a thread: one bit each says which are refractory
 
 def not_known(lives: Sequence[Life], rules: RuleBatch) -> str | None:
     """What of these lives and rules it does not do on any card; None if it does all."""
-    reasons = (_unknown(life) or _reads_receptors(life, rules) for life in lives)
+    reasons = (_unknown(life) or _beyond(life, rules) or _reads_receptors(life, rules) for life in lives)
     return next((reason for reason in reasons if reason is not None), None)
 
 
@@ -35,6 +35,14 @@ def _unknown(life: Life) -> str | None:
     for field in dataclasses.fields(life):
         if field.name not in _KNOWN and getattr(life, field.name):
             return f"it does not know life.{field.name}; choose the cpu engine"
+    return None
+
+
+def _beyond(life: Life, rules: RuleBatch) -> str | None:
+    if any(pathway.w_min for pathway in life.spiking_network.pathways):
+        return "its weights are not below 0; choose the cpu engine"
+    if any(structure.targets("on_step") for structure in rules.structure.pathways):
+        return "it does not know on_step; choose the cpu engine"
     return None
 
 

@@ -70,6 +70,11 @@ __device__ __forceinline__ void sample(const Place& p, double* numbers, const La
         copy(numbers + at.u_sampled + ((long long)life * at.n_samples + place) * (N_OUT * N_OUT), p.u, N_OUT * N_OUT);
 }
 
+__device__ __forceinline__ void begin(const Place& p, const double* numbers, const Launch& at, int seed) {
+    copy(p.w, numbers + at.w_init + (long long)seed * (N_OUT * N_IN), N_OUT * N_IN);
+    if (LATERAL) copy(p.u, numbers + at.u_init + (long long)seed * (N_OUT * N_OUT), N_OUT * N_OUT);
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
 live_rates(double* numbers, int* integers, Launch at) {
     DYNAMIC_SHARED(shared);
@@ -89,16 +94,18 @@ live_rates(double* numbers, int* integers, Launch at) {
     p.rates = numbers + at.rates + (long long)rule * (2 * N_RATES);
     const double* const x = numbers + at.x + (long long)seed * at.n_items * N_IN;
     p.x = (double*)x;
-    copy(p.w, numbers + at.w_init + (long long)seed * (N_OUT * N_IN), N_OUT * N_IN);
-    if (LATERAL) copy(p.u, numbers + at.u_init + (long long)seed * (N_OUT * N_OUT), N_OUT * N_OUT);
+    begin(p, numbers, at, seed);
     EACH(i, N_OUT) p.m[i] = 0.0;
     EACH(k, N_KEPT) p.value[k] = p.fresh[k] = 0.0;
     if (threadIdx.x == 0) *sound = 1;
     __syncthreads();
     int t = 0;
     for (; t < at.n_steps; ++t) {
-        if (integers[at.anew + (long long)seed * at.n_steps + t]) {
+        const int again = integers[at.anew + (long long)seed * at.n_steps + t];  // the same for all threads
+        if (again) {
             EACH(k, N_KEPT) p.value[k] = 0.0;
+            if (again == MEMORY_AND_WEIGHTS) begin(p, numbers, at, seed);
+            __syncthreads();
         }
         const int sampled = integers[at.sampled_at + t], delivery = integers[at.delivery + t];
         if (sampled >= 0) sample(p, numbers, at, life, sampled);
