@@ -1,6 +1,6 @@
 """Which terms of the errors help a deep network learn: the table of docs/layers.md.
 
-python docs/examples/error_terms.py [N]: over the first N official lifetimes of FeedbackDigits-v0 (default: all 64).
+python docs/examples/error_terms.py [N]: over the first N official lifetimes of FeedbackDigits-v0 (default: all).
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ def main(n: int) -> None:
         for k, numbers in enumerate(terms):
             accuracy = found.metrics["test_accuracy"][k]
             lived = accuracy[~found.blown_up[k]]
-            sem = float(lived.std()) / len(lived) ** 0.5 if len(lived) > 1 else float("nan")
+            sem = f" ± {float(lived.std()) / len(lived) ** 0.5:.3f}" if len(lived) > 1 else ""
             angle = float(found.metrics["feedback_angle_deg"][k].nanmean())
             print(
                 f"| {len(task.sizes) - 1} | {feedback} | {', '.join(f'{x:g}' for x in numbers)} "
-                f"| {float(found.losses[k].mean()):.4g} | {float(lived.mean()):.3f} ± {sem:.3f} | {angle:.0f}° "
+                f"| {float(found.losses[k].mean()):.4g} | {float(lived.mean()):.3f}{sem} | {angle:.0f}° "
                 f"| {int(found.blown_up[k].sum())} |",
                 flush=True,
             )
