@@ -6,9 +6,8 @@ python docs/examples/error_terms.py [N]: over the first N official lifetimes of 
 import dataclasses
 import sys
 
-import torch
-
 import plasticbench
+from plasticbench.rules import PathwayRule, Rule
 
 TASK = plasticbench.task("FeedbackDigits-v0")
 SHALLOW = dataclasses.replace(TASK, sizes=(64, 50, 30, 5))
@@ -22,13 +21,19 @@ ROWS = (  # task, feedback, (η₀, η₁, η₂)
 )
 
 
+def rule_of(*numbers: float) -> Rule:
+    """With these three coefficients, the same at all layers."""
+    text = "-eta_0*err*pre + eta_1*err*err_pre + eta_2*(post*pre - post**2*w)"
+    named = {f"eta_{k}": float(number) for k, number in enumerate(numbers)}
+    return Rule("error-terms", {"*": PathwayRule.make({"on_step": text}, named)})
+
+
 def main(n: int) -> None:
     print("| layers | feedback | η₀, η₁, η₂ | loss | test accuracy | angle to feedback | blown up |")
     print("|---|---|---|---|---|---|---|")
     for task, feedback, terms in ROWS:
-        family = task.make_family()
-        thetas = torch.tensor(terms, dtype=torch.float64) / family.family.eta
-        found = task.run((family, thetas), task.official_seeds[:n], conditions={"feedback": feedback})
+        rules = [rule_of(*numbers) for numbers in terms]
+        found = task.run(rules, task.official_seeds[:n], conditions={"feedback": feedback})
         for k, numbers in enumerate(terms):
             accuracy = found.metrics["test_accuracy"][k]
             lived = accuracy[~found.blown_up[k]]
