@@ -24,7 +24,10 @@ _TERMS: tuple[Monomial, ...] = (
 
 
 class ErrorHebbian(TemplateFamily):
-    """θ = (η₀, η₁, η₂) / `eta` per pathway, of either sign; a search starts near η₀ = 0.1 `eta`, the others near 0."""
+    """θ = (η₀, η₁, 100 η₂) / `eta` per pathway, of either sign; a search starts at a weak gradient step.
+
+    Oja's term feeds on activity, which is larger than errors are, so it counts in hundredths.
+    """
 
     name = "error-hebbian"
 
@@ -40,8 +43,8 @@ class ErrorHebbian(TemplateFamily):
 
     def coordinates(self, pathway: str) -> list[Coordinate]:
         return [
-            Coordinate(name, start=start, jitter=0.01, std=self.std, scale=self.eta)
-            for name, start in (("eta_0", 0.1), ("eta_1", 0.0), ("eta_2", 0.0))
+            Coordinate(name, start=start, jitter=0.01, std=self.std, scale=share * self.eta)
+            for name, start, share in (("eta_0", 0.3, 1.0), ("eta_1", 0.0, 1.0), ("eta_2", 0.0, 0.01))
         ]
 
     def _recognize(self, pathway: str, part: PathwayRule) -> dict[str, float]:

@@ -73,16 +73,16 @@ def backward(w, feedback, transposed, sizes, neuron, synapse, back, slope, err):
 
 @numba.njit(inline="always")
 def add_within(w, dw, sizes, synapse, limit):
-    """w += dw unless a neuron's norm leaves the limit or is not a number; whether it was added."""
+    """w += dw unless a neuron's norm leaves the limit or is not a number; whether it was added. dw is used up."""
+    for place in range(len(w)):
+        dw[place] += w[place]
     for k in range(len(sizes) - 1):
         for i in range(sizes[k + 1]):
-            square = 0.0
-            for place in range(synapse[k] + i * sizes[k], synapse[k] + (i + 1) * sizes[k]):
-                square += (w[place] + dw[place]) ** 2
-            if not square <= limit * limit:
+            row = dw[synapse[k] + i * sizes[k] : synapse[k] + (i + 1) * sizes[k]]
+            if not dot(row, row) <= limit * limit:
                 return False
     for place in range(len(w)):
-        w[place] += dw[place]
+        w[place] = dw[place]
     return True
 
 
