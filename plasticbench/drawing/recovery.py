@@ -26,7 +26,8 @@ def draw_recovery(figure: Figure, history: LifeHistory) -> None:
     names = task.pathways
     number = life.conditions["experiment"]
     figure.suptitle(f"{task.title} — {f'experiment {number}' if number else 'a fresh experiment'}", fontsize=11)
-    left, right = figure.subfigures(1, 2)
+    grid = figure.add_gridspec(1, 2)
+    left, right = (figure.add_subfigure(grid[0, column]) for column in (0, 1))
     predicted = _predicted(history)  # (n_snapshots, n_outputs)
     chosen = np.sort(np.argsort(-life.targets["observed"].sum(0), kind="stable")[:N_OUTPUTS])
     for output, panel in zip(chosen, left.subplots(len(chosen), squeeze=False)[:, 0], strict=True):
