@@ -92,7 +92,10 @@ class PathwayRule:
             return "rate"
         if set(self.events) & set(SPIKING_EVENTS) or (self.events and self.traces):
             return "spiking"
-        return "rate" if set(self.events) & set(RATE_EVENTS) else "any"
+        if set(self.events) & set(RATE_EVENTS):
+            return "rate"
+        tracks = [VARIABLES[name].tracks for name in self.variables if name in VARIABLES]
+        return next((track for found in tracks if len(found) == 1 for track in found), "any")
 
     @property
     def variables(self) -> frozenset[str]:
