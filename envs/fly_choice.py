@@ -11,8 +11,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -189,7 +188,7 @@ class FlyChoiceSynthetic(FlyChoiceTask):
     v0: first version.
     """
 
-    generator: Generator = Generator()
+    generator: Generator = field(default_factory=Generator)
     n_flies: int = 18
     n_choices: int = 240
 
@@ -223,7 +222,8 @@ def load(path: str | Path) -> FlyChoice:
         id=_ID,
         title="What flies choose",
         summary=(
-            "A rule lives the choices and rewards of 18 fruit flies; its weights should tell what each fly chooses next."
+            "A rule lives the choices and rewards of 18 fruit flies; its weights should tell what each fly chooses "
+            "next."
         ),
         reference=_REFERENCE,
         reference_rule="reward-forgetting",

@@ -121,9 +121,9 @@ class Life:
     Plasticity is on where no phase says otherwise. `targets` are arrays that the loss reads. At each of `resets`
     neurons, traces and states begin anew, and what a modulator counts, before the step; weights stay. (A rate network's
     outputs are those of the step's presentations alone, so its neurons have nothing to forget.) At each of `renewals`
-    weights, too, are those of the start again; rate networks alone have them. Where a pathway is not plastic its rule's events
-    do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back to where
-    it was; rate networks have none. A life of a clamped network has its protocols and nothing else.
+    weights, too, are those of the start again; rate networks alone have them. Where a pathway is not plastic its rule's
+    events do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back
+    to where it was; rate networks have none. A life of a clamped network has its protocols and nothing else.
     """
 
     network: SpikingNetwork | RateNetwork | ClampedNetwork

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _PROTOCOL = ("n_steps", "recordings", "phases", "modulator", "resets", "targets", "presentations", "w_init")
-_PROTOCOL_WHERE_ANY = ("excursions", "renewals")  # parts that are declared where there are any: hashes of other tasks stay
+_PROTOCOL_WHERE_ANY = (
+    "excursions",
+    "renewals",
+)  # parts that are declared where there are any: hashes of other tasks stay
 _DECIDING = ("life", "loss", "step_losses", "blow_up_loss")  # methods whose code decides a loss
 _EQUATIONS = ("state", "derived", "updates", "threshold", "hazard_hz", "at_spike", "refractory", "held", "receptors",
               "readable", "decaying")  # fmt: skip
