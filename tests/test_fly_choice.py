@@ -88,8 +88,8 @@ def test_simulated_flies_are_what_their_generator_says():
 
 
 def test_the_rules_tell_choices_in_the_order_that_was_measured():
-    names = "reward-forgetting rescorla-wagner-forgetting choice-kernel rescorla-wagner reward-alone null".split()
-    losses = SYNTHETIC.losses(names, SYNTHETIC.official_seeds[:8]).mean(1).tolist()
+    names = ["reward-forgetting", "rescorla-wagner-forgetting", "choice-kernel", "rescorla-wagner", "reward-alone"]
+    losses = SYNTHETIC.losses([*names, "null"], SYNTHETIC.official_seeds[:8]).mean(1).tolist()
     assert losses == sorted(losses)
     assert losses[-1] == pytest.approx(math.log(2.0), abs=0.01)
     assert SYNTHETIC.score(losses[2]) < 0.05

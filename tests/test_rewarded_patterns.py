@@ -19,6 +19,7 @@ from plasticbench.rules import PathwayRule, Rule, group_rules
 from plasticbench.simulation.engine import EngineOptions, Measured, find_engine
 from plasticbench.simulation.spiking.cpu_engine import run_cpu
 from plasticbench.simulation.spiking.torch_engine import run_torch
+from plasticbench.stepping.lifetimes import lifetimes
 
 DT_S = 1e-4
 FINAL, SPIKES, REWARD = FinalWeights("ff"), SpikeTrains("out"), Modulation()
@@ -86,9 +87,8 @@ def test_both_engines_do_the_same_at_every_step():
          "on_modulator": "0.3 * m * e"},
         traces={"x_pre": 0.01}, states={"e": {"tau_s": 0.5}},
     )  # fmt: skip
-    life = one_synapse(
-        range(5, 900, 7), 3.0, n_steps=900, modulator=Modulator((300, 899), "total - 1", population="out"), resets=(500,)
-    )  # fmt: skip
+    modulator = Modulator((300, 899), "total - 1", population="out")
+    life = one_synapse(range(5, 900, 7), 3.0, n_steps=900, modulator=modulator, resets=(500,))
     cpu, dense = (lived(life, rule, engine) for engine in ("cpu", "torch"))
     assert len(cpu[SPIKES][0][0].steps) > 3
     np.testing.assert_array_equal(cpu[SPIKES][0][0].steps, dense[SPIKES][0][0].steps)
@@ -106,12 +106,11 @@ def test_on_step_of_a_spiking_rule_needs_format_2_and_reads_no_modulator():
 
 
 def test_engines_that_do_not_know_it_say_so():
-    life = one_synapse([1])
-    batch = batch_of(life, rule_of({"on_pre": "0.1", "on_step": "-w"}))
-    for name in ("cuda", "cpu"):
-        gradients = EngineOptions(gradients=name == "cpu")
-        with pytest.raises(PlasticbenchError, match="below 0|random spikes"):
-            find_engine(name, [life], batch, gradients)
+    for w_min, words in ((-5.0, "weights are not below 0"), (0.0, "does not know on_step")):
+        life = one_synapse([1], w_min=w_min)
+        batch = batch_of(life, rule_of({"on_pre": "0.1", "on_step": "-w"}))
+        with pytest.raises(PlasticbenchError, match=words):
+            find_engine("cuda", [life], batch, EngineOptions())
 
 
 # ------------------------------------------------------------ weights of either sign
@@ -172,6 +171,18 @@ def test_the_reward_says_whether_the_answer_was_right():
     targets = task.targets(5)[task.order(5)]
     answered = outcome.metrics["sum_of_rewards"][:, 0].tolist()
     assert answered == pytest.approx([targets.sum(), -targets.sum()], abs=4)  # weights need some spikes to get there
+
+
+def test_a_stepped_life_ends_with_the_weights_of_the_fused_one():
+    """At a delivery the rule acts on what its events of this very step have added, once."""
+    task, rule = PATTERNS.shortened(), plasticbench.load_rule("urbanczik-senn-2009")
+    life = lifetimes(task, [3], None, rule)
+    while not life.finished:
+        life.advance(rule(life.observe()))
+    stepped = float(life.weights["ff"].sum()) / len(life.synapses("ff")[0])
+    (start,) = (p.weight for p in task.life({}, 3).network.plastic_pathways)
+    assert stepped != pytest.approx(np.mean(start), abs=1e-3)
+    assert stepped == pytest.approx(float(task.run(rule, [3]).metrics["mean_weight"]), rel=1e-9)
 
 
 PUBLISHED = {  # sums of rewards over 500 trials of another port of the task, and how far from them 20 seeds may be

@@ -165,7 +165,7 @@ class PathwayRule:
 
 
 def _is_rate(events: Collection[str], traces: Mapping[str, Any], where: str) -> bool:
-    """Whether the events, or else what the traces are of, are those of rate networks, as `on_step` is without others."""
+    """Whether the events, or else what the traces are of, are those of rate networks, as `on_step` alone is."""
     if set(events) & set(SPIKING_EVENTS):
         return False
     if set(events) & set(RATE_EVENTS):
