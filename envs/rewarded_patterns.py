@@ -186,7 +186,8 @@ register(
             "(2021), doi:10.7554/eLife.66273"
         ),
         reference_rule="urbanczik-senn-2009",
-        null_loss=0.5,
-        reference_loss=0.3,
+        null_loss=0.4952,
+        reference_loss=0.2617,
+        blind_loss=0.4886,
     )
 )

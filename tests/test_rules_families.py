@@ -85,6 +85,11 @@ def test_the_same_seed_gives_the_same_start(family):
     assert torch.equal(family.initial(11), family.initial(11))
 
 
+def remembered(structure):
+    """Numbers for the states of a pathway's rule, as `states` has them for variables."""
+    return {state.name: states()["w"] for state in structure.states}
+
+
 @every_family
 def test_theta_to_rule_and_back(family):
     for theta in drawn(family):
@@ -112,8 +117,12 @@ def test_a_batch_does_what_its_rules_do(family):
         for k, structure in enumerate(batch.structure.pathways):
             assert found.structure.pathways[k].events.keys() == structure.events.keys()
             for name, event in changes(structure):
-                expected = event.evaluate(variables, batch.parameters[k]).expand(len(thetas), 6)[positions]
-                other = dict(changes(found.structure.pathways[k]))[name].evaluate(variables, found.parameters[k])
+                expected = event.evaluate(variables | remembered(structure), batch.parameters[k]).expand(
+                    len(thetas), 6
+                )[positions]
+                other = dict(changes(found.structure.pathways[k]))[name].evaluate(
+                    variables | remembered(structure), found.parameters[k]
+                )
                 torch.testing.assert_close(other.expand(len(positions), 6), expected)
             for trace, taus in batch.time_constants_s(k).items():
                 torch.testing.assert_close(found.time_constants_s(k)[trace], taus[positions])
@@ -128,7 +137,7 @@ def test_gradients_reach_every_coordinate_that_a_state_can_feel(family):
     total = sum((entry**2).sum() for entry in batch.arrays.values())
     for k, structure in enumerate(batch.structure.pathways):
         for _, event in changes(structure):
-            total = total + (event.evaluate(states(), batch.parameters[k]) ** 2).sum()
+            total = total + (event.evaluate(states() | remembered(structure), batch.parameters[k]) ** 2).sum()
         for taus in batch.time_constants_s(k).values():
             total = total + taus.sum()
     total.backward()

@@ -130,10 +130,10 @@ class Life:
     Plasticity is on where no phase says otherwise. `targets` are arrays that the loss reads. At each of `resets`
     neurons, traces and states begin anew, and what a modulator counts, before the step; weights stay. (A rate network's
     outputs are those of the step's presentations alone, so its neurons have nothing to forget.) At each of `renewals`
-    weights, too, are those of the start again; rate networks alone have them. Where a pathway is not plastic its rule's events
-    do not happen: weights stay, and states only decay; traces go on. From each of `excursions` life comes back to where
-    it was; rate networks have none. A life of a clamped network has its protocols and nothing else; one of a layered
-    network has its presentations and phases.
+    weights, too, are those of the start again; rate networks of one layer alone have them. Where a pathway is not
+    plastic its rule's events do not happen: weights stay, and states only decay; traces go on. From each of
+    `excursions` life comes back to where it was; rate networks have none. A life of a clamped network has its
+    protocols and nothing else; one of a layered network has its presentations and phases.
     """
 
     network: SpikingNetwork | RateNetwork | LayeredNetwork | ClampedNetwork
@@ -170,7 +170,7 @@ class Life:
             self._check_layered(self.network)
         if self.renewals and not isinstance(self.network, RateNetwork):
             raise PlasticbenchError(
-                "life.renewals: only the weights of rate networks of one layer begin anew; leave them out"
+                "life.renewals: only weights of rate networks of one layer begin anew; leave them out"
             )
         check_excursions(self.excursions, self.n_steps)
         check_weight_changes(self.weight_changes, self.network, self.n_steps, self.excursions)

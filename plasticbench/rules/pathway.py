@@ -92,7 +92,10 @@ class PathwayRule:
             return "rate"
         if set(self.events) & set(SPIKING_EVENTS) or (self.events and self.traces):
             return "spiking"
-        return "rate" if set(self.events) & set(RATE_EVENTS) else "any"
+        if set(self.events) & set(RATE_EVENTS):
+            return "rate"
+        tracks = [VARIABLES[name].tracks for name in self.variables if name in VARIABLES]
+        return next((track for found in tracks if len(found) == 1 for track in found), "any")
 
     @property
     def variables(self) -> frozenset[str]:
@@ -162,7 +165,7 @@ class PathwayRule:
 
 
 def _is_rate(events: Collection[str], traces: Mapping[str, Any], where: str) -> bool:
-    """Whether the events, or else what the traces are of, are those of rate networks; `on_step` is of both, alone of rate."""
+    """Whether the events, or else what the traces are of, are those of rate networks, as `on_step` alone is."""
     if set(events) & set(SPIKING_EVENTS):
         return False
     if set(events) & set(RATE_EVENTS):

@@ -2,10 +2,10 @@
 
 Rate: Δw of `on_step` at every synapse. Spiking: a step's events at every synapse in the engine's order,
 `on_pre` where a presynaptic spike arrives, `on_post` where the neuron spikes, `on_step`, each followed by the clip to
-[w_min, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and states
-stand in the observation under their names: who makes it keeps them. What a spiking event changes of them is seen by
-the events that follow it in the step, and then forgotten; in rate networks `on_modulator` reads the same values as
-`on_step`, and both changes are added.
+[w_min, w_max]. In both, `on_modulator` comes last, where the observation's `modulator` is 1. The rule's traces and
+states stand in the observation under their names: who makes it keeps them. What a spiking event changes of them is
+seen by the events that follow it in the step, and then forgotten; in rate networks `on_modulator` reads the same values
+as `on_step`, and both changes are added.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from plasticbench.networks.spiking import SpikingPathway
 from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.spiking import kernel, steps
 from plasticbench.simulation.spiking.event_source import NOTHING, compiled_events, filters_of, synaptic_states
-from plasticbench.simulation.spiking.lifetime import Events, Lifetime, numbers_of
+from plasticbench.simulation.spiking.lifetime import Events, Lifetime, events_of, numbers_of
 from plasticbench.simulation.spiking.log import with_more_room
 from plasticbench.simulation.spiking.neurons import state_views
 from plasticbench.simulation.spiking.state import change_static_weights, index_type
@@ -59,8 +59,7 @@ class SteppedLife(Lifetime):
             )
             states_only = replace(structure, event_items=items)
             found.append(compiled_events(states_only, tuple(sorted(post.neuron.reads)), dtype, index, NOTHING))
-        addresses = (np.array([each.get(event, 0) for each in found], np.int64) for event in _OWN_EVENTS)
-        return Events(*addresses, self.events.frame), found
+        return events_of(found, self.events.frame), found
 
     def __reduce__(self) -> tuple:
         """Copies and pickles are made anew and filled: compiled code refers to arrays by address."""

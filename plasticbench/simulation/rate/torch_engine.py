@@ -63,7 +63,7 @@ class RateStepper:
         self.readout: list[Tensor] = []  # per step (n_rules, n_seeds[, n_outputs]), of networks that have one
         self.modulation: list[Tensor] = []  # per delivery (n_rules, n_seeds[, n_outputs])
         self.samples: dict[Weights, list[Tensor]] = {r: [] for r in lives.lives[0].recordings if isinstance(r, Weights)}
-        self._start = self.weights
+        self._start = dict(self.weights)
         self._resets = {step for life in lives.lives for step in (*life.resets, *life.renewals)}
         self._zero = torch.zeros((1, 1, 1, 1, 1), dtype=dtype, device=device)
         self._present()

@@ -155,7 +155,8 @@ class _Writer:
         kinds = {
             "row_start": "i8", "target": index, "w": "f8", "g": receptor, "gain": gain, "not_finite": "i8",
             "w_max": "f8", "parameters": "f8", "column_start": "i8", "synapse": "u4", "source": index, "m": "f8",
-            "w_min": "f8", "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8", "neuron": state,
+            "w_min": "f8", "value": state, "unit": "f8", "pending": "f8", "state": "f8", "since": "i8", "rate": "f8",
+            "neuron": state,
         }  # fmt: skip
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure, self.readable)):

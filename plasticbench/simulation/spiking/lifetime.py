@@ -44,6 +44,15 @@ class Events(NamedTuple):
     frame: np.ndarray  # (n_plastic,) int64
 
 
+def events_of(found: list[dict[str, int]], frame: np.ndarray) -> Events:
+    """From each plastic pathway's compiled events and the addresses of their frames."""
+
+    def addresses(event: str) -> np.ndarray:
+        return np.array([each.get(event, 0) for each in found], np.int64)
+
+    return Events(addresses("on_pre"), addresses("on_post"), addresses("on_step"), frame)
+
+
 class Lifetime:
     """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters.
 
@@ -101,10 +110,7 @@ class Lifetime:
             arrivals = INTEGERS if len(self.integer.sums) else NUMBERS
             found.append(compiled_events(structure, readable, dtype, index, arrivals))
         self._addresses = found
-        return Events(
-            *(np.array([each.get(event, 0) for each in found], np.int64) for event in Events._fields[:-1]),
-            np.array([frame.ctypes.data for frame in self._frames], np.int64),
-        )
+        return events_of(found, np.array([frame.ctypes.data for frame in self._frames], np.int64))
 
     def _places(self, k: int, pathway, structure: PathwayStructure, readable: tuple[str, ...]) -> dict[str, int]:
         """The address of everything that an event of plastic pathway k may touch."""

@@ -58,7 +58,7 @@ class TorchPathway:
         return self._gain * torch.where(crossed > 0, self.w * crossed, torch.zeros_like(self.w)).sum(-1)
 
     def learn(self, arrived: Tensor, fired: Tensor, acting: Tensor, seen: dict[str, Tensor]) -> None:
-        """`on_pre` where a spike arrives, `on_post` where the neuron spikes, `on_step`; neurons' states change later."""
+        """`on_pre` where a spike arrives, `on_post` where the neuron spikes, `on_step`; states of neurons wait."""
         later = self._later
         for event, spikes in (("on_pre", arrived.unsqueeze(-2)), ("on_post", fired.unsqueeze(-1))):
             if self.structure.targets(event) and bool((spikes.detach() > 0).any()):
