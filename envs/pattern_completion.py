@@ -68,7 +68,7 @@ class PatternCompletion(SpikingTask):
     `w_init_ie`, `w_init_ii` 0, `settling_s` 25, `imprinted_s` 40.
 
     ## Loss
-    1 − mean completion over the three cues + 0.3 x mean of |log10(r/3 Hz)|, r being the rates of the assembly and of
+    1 − mean completion over the three cues + 0.5 x mean of |log10(r/3 Hz)|, r being the rates of the assembly and of
     the other excitatory neurons in the last 5 s before the cues, at least 0.1 Hz. Completion: (u − b)/(u + b + 0.1 Hz),
     u the mean rate of the assembly neurons that the cue does not reach, b that of the other excitatory neurons during
     the cue, or that of the same neurons before it, whichever is larger. If the excitatory rate, filtered with 1 s and
@@ -104,7 +104,7 @@ class PatternCompletion(SpikingTask):
     cue_s: float = 1.0
     rest_s: float = 5.0  # before the cues
     target_hz: float = 3.0
-    rate_share: float = 0.3  # of the loss, for each factor of 10
+    rate_share: float = 0.5  # of the loss, for each factor of 10
     score_scale: Literal["linear", "log"] = "linear"
 
     def network(self, conditions: Mapping[str, Any]) -> SpikingNetwork:
