@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Weights
 from plasticbench.rules import PathwayStructure, RuleBatch
+from plasticbench.simulation.bytecode import NotInterpretedError
+from plasticbench.simulation.choice import interpreted
 from plasticbench.simulation.engine import Measure, Measured
 from plasticbench.simulation.rate import kernel
 from plasticbench.simulation.rate.event_source import FUNCTIONS, compiled_changes
 from plasticbench.simulation.rate.lives import RateLives, recordings_of, sample_steps, with_slow_arrays
 from plasticbench.simulation.rate.modulator_source import modulator_address
+from plasticbench.simulation.rate.programs import rate_program
 from plasticbench.simulation.threads import default_threads
 
 _CHUNKS_PER_THREAD = 8  # small enough pieces that threads finish together
@@ -51,8 +55,8 @@ def run_cpu(
         "blown_up": np.zeros(n_lives, dtype=np.bool_),
     }
     given = (
-        *_given(side_by_side, lateral), *_slow(network, rules), *_rules(network, rules), *_protocol(side_by_side),
-        *_modulation(lives),
+        *_given(side_by_side, lateral), *_slow(network, rules), *_rules(side_by_side, rules),
+        *_protocol(side_by_side), *_modulation(lives),
     )  # fmt: skip
 
     def run(first: int, last: int) -> None:
@@ -75,6 +79,16 @@ def run_cpu(
         tensors["blown_up"],
     )  # fmt: skip
     return measure(recordings, lives), compiling
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """What carries out the changes at one pathway; the rest is the interpreter's."""
+
+    functions: dict[str, int]
+    words: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    constants: np.ndarray = field(default_factory=lambda: np.zeros((1, 0)))  # (n_rules, n_constants)
+    n_registers: int = 0
 
 
 class _Samples:
@@ -125,20 +139,18 @@ def _slow(network: RateNetwork, rules: RuleBatch) -> list[np.ndarray]:
     return [_numpy(rules.arrays[array.name]) for array in network.slow_arrays]
 
 
-def _rules(network: RateNetwork, rules: RuleBatch) -> tuple:
-    """Parameters, addresses of compiled changes, places and rates of states and traces."""
+def _rules(lives: RateLives, rules: RuleBatch) -> tuple:
+    """Parameters, what carries out changes, places and rates of states and traces."""
+    network = lives.network
     structures = [*rules.structure.pathways, *[PathwayStructure("")] * (2 - len(rules.structure.pathways))]
     numbers = [_numpy(p) for p in rules.parameters]
     most = max([1, *(p.shape[1] for p in numbers)])
     parameters = np.zeros((rules.n_rules, 2, most))
     for k, p in enumerate(numbers):
         parameters[:, k, : p.shape[1]] = p
-    functions = np.zeros((2, len(FUNCTIONS)), np.int64)
     n_items = max(len(s.states) + len(s.traces) for s in structures)
     item_first, rates = np.zeros((2, n_items + 1), np.int64), np.zeros((rules.n_rules, 2, max(1, n_items)))
     for k, structure in enumerate(structures):
-        found = compiled_changes(structure)
-        functions[k] = [found.get(name, 0) for name in FUNCTIONS]
         n_post, n_pre = network.shape(structure.pathway) if structure.pathway else (0, 0)
         sizes = {"pre": n_pre, "post": n_post, "synapse": n_pre * n_post}
         items = [(sizes[s.scope], s.tau, False) for s in structure.states]
@@ -148,7 +160,41 @@ def _rules(network: RateNetwork, rules: RuleBatch) -> tuple:
             tau_s = numbers[k][:, column] if column is not None else np.full(rules.n_rules, math.inf)
             decay = np.exp(-network.dt_s / tau_s)
             rates[:, k, q] = 1.0 - decay if is_trace else decay
-    return parameters, functions, item_first, rates
+    return parameters, *_changes(lives, rules, numbers), item_first, rates
+
+
+def _changes(lives: RateLives, rules: RuleBatch, numbers: Sequence[np.ndarray]) -> tuple:
+    """Functions that carry out the rules' changes; words, constants and registers where they are interpreted."""
+    found = _interpreted(lives, rules, numbers) or [_Changes(compiled_changes(s)) for s in rules.structure.pathways]
+    functions, n_constants = np.zeros((2, len(FUNCTIONS)), np.int64), np.zeros(2, np.int64)
+    words = np.zeros((2, max(1, *(len(each.words) for each in found))), np.int64)
+    constants = np.zeros((rules.n_rules, 2, max(1, *(each.constants.shape[1] for each in found))))
+    for k, each in enumerate(found):
+        functions[k] = [each.functions.get(name, 0) for name in FUNCTIONS]
+        words[k, : len(each.words)], n_constants[k] = each.words, each.constants.shape[1]
+        constants[:, k, : n_constants[k]] = each.constants
+    return functions, words, n_constants, constants, max(each.n_registers for each in found)
+
+
+def _interpreted(lives: RateLives, rules: RuleBatch, numbers: Sequence[np.ndarray]) -> list[_Changes]:
+    """Of each pathway, where the rules are interpreted; else none."""
+    structures = rules.structure.pathways
+    n_synapses = sum(math.prod(lives.network.shape(structure.pathway)) for structure in structures)
+    if not interpreted(rules.structure, rules.n_rules * lives.n_seeds * lives.n_steps * lives.n_presented * n_synapses):
+        return []
+    try:
+        programs = [rate_program(structure, lives.n_presented) for structure in structures]
+    except NotInterpretedError:
+        return []
+    from plasticbench.simulation.rate import interpreter  # compiled when it is imported
+
+    return [
+        _Changes(
+            {name: getattr(interpreter, name).address for name in program.functions}, program.words,
+            program.assembler.constant_numbers(values), program.n_registers,
+        )
+        for program, values in zip(programs, numbers, strict=True)
+    ]  # fmt: skip
 
 
 def _protocol(lives: RateLives) -> tuple[np.ndarray, np.ndarray]:

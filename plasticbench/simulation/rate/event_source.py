@@ -19,8 +19,9 @@ from plasticbench.simulation.change_source import MOST_SCALARS, Registers, chang
 from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
-_FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial")
-_OF_ITEMS = frozenset({"pre", "post", "reconstruction"})  # what differs between the items of a step
+_INTERPRETED = ("program", "registers")  # what the interpreter alone reads
+_FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial", *_INTERPRETED)
+OF_ITEMS = frozenset({"pre", "post", "reconstruction"})  # what differs between the items of a step
 _INDENT = "    "
 
 
@@ -32,6 +33,14 @@ def slots(structure: PathwayStructure) -> tuple[str, ...]:
         *_FIXED,
         *(f"{part} {name}" for name in (*states, *traces) for part in ("value", "new", "rate")),
     )
+
+
+def sides_of(structure: PathwayStructure) -> dict[str, str]:
+    """Where each thing that a rule may read stands: at the pre- or postsynaptic neuron, or at the synapse."""
+    states = {state.name: state.scope for state in structure.states}
+    traces = {trace.name: trace.side for trace in structure.traces}
+    own = {"pre": "pre", "post": "post", "w": "synapse", "reconstruction": "synapse", "m": "post"}
+    return {**own, **states, **traces}
 
 
 def compiled_changes(structure: PathwayStructure) -> dict[str, int]:
@@ -79,10 +88,7 @@ class _Writer:
 
     @cached_property
     def sides(self) -> dict[str, str]:
-        states = {state.name: state.scope for state in self.structure.states}
-        traces = {trace.name: trace.side for trace in self.structure.traces}
-        own = {"pre": "pre", "post": "post", "w": "synapse", "reconstruction": "synapse", "m": "post"}
-        return {**own, **states, **traces}
+        return sides_of(self.structure)
 
     def function(self, event: str) -> str:
         changes = self.structure.targets(event)
@@ -98,6 +104,8 @@ class _Writer:
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure)):
             part, _, name = slot.partition(" ")
+            if slot in _INTERPRETED:
+                continue
             local = f"{part}_{name}" if name else f"s_{part}"
             lines.append(f"{local} = {'i8' if part == 'sizes' else 'f8'}(frame[{k}]){'[0]' if part == 'rate' else ''}")
         lines += ["n_post = s_sizes[0]", "n_pre = s_sizes[1]", "parameters = s_parameters"]
@@ -130,7 +138,7 @@ class _Writer:
 
     def _mean(self, change: Event, name: str) -> list[str]:
         """The mean over the items of a step, where the change differs between them."""
-        if not change.variables & _OF_ITEMS:
+        if not change.variables & OF_ITEMS:
             return change_lines(change, name, self.sides, self.target)
         loads = []
         if "pre" in change.variables:
