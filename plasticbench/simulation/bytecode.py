@@ -137,9 +137,7 @@ class _Allocation:
     n_registers: int
 
 
-def _allocated(
-    steps: Sequence[tuple], outputs: Sequence[int], loads: dict[str, int], constants: dict
-) -> _Allocation:
+def _allocated(steps: Sequence[tuple], outputs: Sequence[int], loads: dict[str, int], constants: dict) -> _Allocation:
     """Registers for every step; one is free again after the last use of what it holds, unless that is an output."""
     last_use = {operand: k for k, step in enumerate(steps) if step[0] in OPERATIONS for operand in step[1:]}
     made = _Allocation([], {}, len(loads))
@@ -184,6 +182,5 @@ def _executor_source() -> str:
     return (
         "import math\n\nimport numpy as np\n\nfrom plasticbench.simulation.compile import compiled\n"
         "from plasticbench.simulation.pointers import f8, i8\n\n\n"
-        "@compiled\ndef execute(_code, _count, _registers, _n):\n"
-        + "".join(f"{_INDENT}{line}\n" for line in lines)
+        "@compiled\ndef execute(_code, _count, _registers, _n):\n" + "".join(f"{_INDENT}{line}\n" for line in lines)
     )

@@ -118,15 +118,16 @@ def learn(t, acting, delivered, n_items, functions, frames, new, w, u, dw, du, b
 @compiled_plainly
 def live(
     first, last, n_steps, limit, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
-    functions, words, n_constants, constants, n_registers, item_first, rates, acting, anew, delivery, signals, modulator, w_end, u_end, readout, modulation,
+    functions, words, n_constants, constants, n_registers, item_first, rates, acting, anew, delivery, signals,
+    modulator, w_end, u_end, readout, modulation,
     sampled_at, w_sampled, u_sampled, lived, blown_up,
 ):  # fmt: skip
     """Lifetimes first..last-1 of (n_rules x n_seeds), whose index is rule * n_seeds + seed.
 
     x: (n_seeds, n_inputs, n_items) of a batch, (n_seeds, n_items, n_inputs) of a stream, whose `order`
-    (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; words (2, most): what
-    the interpreter reads, with n_constants (2,) numbers of `constants` (n_rules, 2, most_constants)
-    in its first of n_registers; item_first (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); acting
+    (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; words (2, most):
+    what the interpreter reads, with n_constants (2,) of `constants` (n_rules, 2, most) in the first of n_registers;
+    item_first (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); acting
     (n_steps, 2) and anew (n_seeds, n_steps): as of `RateLives`; delivery (n_steps,):
     which one, or -1; modulator: the address of its value. Slow arrays have a leading axis of rules or of 1.
     """
