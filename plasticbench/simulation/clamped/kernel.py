@@ -48,17 +48,18 @@ def live(
     state, since = np.zeros(n_states), np.zeros(n_states, np.int64)
     decay = np.empty((len(intervals_s), n_filters))
     frame = np.zeros(FIRST_ITEM + 3 * (n_filters + n_states), np.int64)
-    frame[ROW_START], frame[COLUMN_START] = address_of(row_start), address_of(row_start)
-    frame[TARGET], frame[SOURCE], frame[SYNAPSE] = address_of(only), address_of(only), address_of(first_synapse)
-    frame[W], frame[W_MAX] = address_of(w), address_of(bound)
-    frame[G], frame[GAIN], frame[M] = address_of(zero), address_of(zero), address_of(zero)
-    for q in range(n_filters):
-        place = FIRST_ITEM + 3 * q
-        frame[place], frame[place + 1] = address_of(value) + 8 * q, address_of(unit)
-        frame[place + 2] = address_of(pending) + 8 * q
     registers = np.zeros(n_numbers)
-    frame[PROGRAM], frame[REGISTERS] = address_of(words), address_of(registers)
     for rule in range(first, last):
+        # In the loop, since an array is freed after the last line that names it, whoever has its address.
+        frame[ROW_START], frame[COLUMN_START] = address_of(row_start), address_of(row_start)
+        frame[TARGET], frame[SOURCE], frame[SYNAPSE] = address_of(only), address_of(only), address_of(first_synapse)
+        frame[W], frame[W_MAX] = address_of(w), address_of(bound)
+        frame[G], frame[GAIN], frame[M] = address_of(zero), address_of(zero), address_of(zero)
+        for q in range(n_filters):
+            place = FIRST_ITEM + 3 * q
+            frame[place], frame[place + 1] = address_of(value) + 8 * q, address_of(unit)
+            frame[place + 2] = address_of(pending) + 8 * q
+        frame[PROGRAM], frame[REGISTERS] = address_of(words), address_of(registers)
         frame[PARAMETERS] = address_of(parameters[rule])
         for q in range(constants.shape[1]):
             for s in range(WIDTH):
