@@ -27,8 +27,8 @@ CONSTANT = "constant"
 
 
 def draw_constant() -> float:
-    """A number of one decimal: finer ones hardly change a loss, and are as many rules more."""
-    return round(random.gauss(0.0, 1.0), 1)
+    """A number of one decimal, and not 0: finer ones hardly change a loss, and are as many rules more."""
+    return round(random.gauss(0.0, 1.0), 1) or 1.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def _primitives(variables: Sequence[str], functions: Sequence[str]) -> Any:
         made.addPrimitive(_never_called, 2 if name in _TWO else 1, name=name)
     for name in variables:
         made.addTerminal(name, name=name)
+    made.terminals[made.ret] *= 2  # numbers are drawn half as often as a variable
     made.addEphemeralConstant(CONSTANT, draw_constant)
     return made
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import operator
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Search:
         self.slots = slots_of(problem.task, options, FUNCTIONS[options.functions])
         self.eta = options.eta or problem.task.learning_rate
         self.reserve = options.front * options.validation
-        problem.require(self.reserve + options.lifetimes, "one rule and the front's fresh lifetimes")
+        problem.require(self.reserve + self._cost(1), "one rule and the front's fresh lifetimes")
         if (state := problem.resumed_state) is None:
             state = {
                 "seeds": problem.training_seeds(options.lifetimes), "random": random.Random(problem.seed).getstate(),
@@ -89,7 +90,15 @@ class Search:
 
     def _affordable(self) -> int:
         """Rules that may still live, once the front's fresh lifetimes are set aside."""
-        return (self.problem.budget_left - self.reserve) // self.options.lifetimes
+        left = self.problem.budget_left - self.reserve
+        return next(n for n in range(min(left, self.options.population), -1, -1) if self._cost(n) <= left)
+
+    def _cost(self, n: int) -> int:
+        """Lifetimes of n new rules."""
+        return n + self._n_promoted(n) * (self.options.lifetimes - 1)
+
+    def _n_promoted(self, n: int) -> int:
+        return math.ceil(self.options.promoted * n)
 
     # ------------------------------------------------------------ a generation
 
@@ -99,19 +108,33 @@ class Search:
         with self._own_random():
             children = self._children(self.options.population - len(elite), {c.form for c in elite})
         new = [c for c in children if c.form not in self.losses]
-        unaffordable = {id(c) for c in new[self._affordable() :]}
-        new = new[: self._affordable()]
+        affordable = self._affordable()
+        unaffordable, new = {id(c) for c in new[affordable:]}, new[:affordable]
         self.stale = 0 if new else self.stale + 1
         if new:
-            found = self.problem.losses_of(
-                [self._rule(c) for c in new], self.seeds, conditions=self.options.conditions
-            ).mean(1)
-            self.losses |= {c.form: float(loss) for c, loss in zip(new, found, strict=True)}
+            self.losses |= dict(zip([c.form for c in new], self._lived(new), strict=True))
         children = [c for c in children if id(c) not in unaffordable]
         for child in children:
             child.loss = self.losses[child.form]
         self.population = elite + children
         self.front = _front([*self.front, *children])
+
+    def _lived(self, new: list[_Candidate]) -> list[float]:
+        """Mean losses; a rule that is not promoted after the first lifetime counts no better than any that is."""
+        rules = [self._rule(c) for c in new]
+        first = self._losses(rules, self.seeds[:1])[:, 0]
+        means = first.copy()
+        promoted = np.argsort(first, kind="stable")[: self._n_promoted(len(new))]
+        if len(self.seeds) > 1:
+            others = self._losses([rules[k] for k in promoted], self.seeds[1:])
+            means[promoted] = np.concatenate([first[promoted, None], others], 1).mean(1)
+            left = np.setdiff1d(np.arange(len(new)), promoted)
+            means[left] = np.maximum(first[left], means[promoted].max())
+        return means.tolist()
+
+    def _losses(self, rules: list[Rule], seeds: Sequence[int]) -> np.ndarray:
+        """(n_rules, n_lifetimes)"""
+        return self.problem.losses_of(rules, seeds, conditions=self.options.conditions).numpy()
 
     def _children(self, n: int, known: set[str]) -> list[_Candidate]:
         """Up to n rules that differ from each other and from those known."""
@@ -178,7 +201,7 @@ class Search:
         members = sorted(self.front, key=operator.attrgetter("loss"))[: self.options.front]
         seeds = self.problem.training_seeds(self.options.validation)
         rules = [self._rule(c) for c in members]
-        losses = self.problem.losses_of(rules, seeds, conditions=self.options.conditions).numpy()
+        losses = self._losses(rules, seeds)
         for member, loss in zip(members, losses.mean(1), strict=True):
             member.loss = float(loss)
         kept = [members.index(c) for c in _front(members)]
