@@ -224,7 +224,8 @@ def test_the_modules_of_bundled_learners_import_neither_evotorch_nor_numba():
         "import sys; import plasticbench; before = set(sys.modules);"
         "import plasticbench.learning.options;"
         "import plasticbench.baselines.evotorch, plasticbench.baselines.gradient, plasticbench.baselines.random_search;"
-        "heavy = {'torch', 'numba', 'matplotlib', 'evotorch', 'ray'} & (set(sys.modules) - before);"
+        "import plasticbench.baselines.symbolic;"
+        "heavy = {'torch', 'numba', 'matplotlib', 'evotorch', 'ray', 'deap'} & (set(sys.modules) - before);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@ LEARNERS = {  # a few steps each
     "random-search": {"budget": 8 * 4 * 3, "options": {"population": 4}},
     "gradient": {"budget": 4 * 4, "options": {"lifetimes": 4}},
     "evotorch": {"budget": 8 * 2 * 3 + 2 * 16, "options": {"population": 8, "lifetimes": 2}},
+    "symbolic": {"budget": 40, "options": {"population": 8, "lifetimes": 2, "front": 2, "validation": 2}},
 }
 
 

@@ -18,7 +18,7 @@ from plasticbench.networks.clamped import POST_SPIKE, PRE_SPIKE
 from plasticbench.networks.life import Life
 from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.bytecode import NotInterpretedError
-from plasticbench.simulation.choice import interpreted
+from plasticbench.simulation.choice import interpreted, interpreter_is_ready
 from plasticbench.simulation.clamped import kernel
 from plasticbench.simulation.clamped.lives import common_network, recordings_of, start_of
 from plasticbench.simulation.engine import Measure, Measured
@@ -62,10 +62,11 @@ def run_cpu(
 def _changes(lives: Sequence[Life], rules: RuleBatch, parameters: np.ndarray) -> tuple:
     """The events' addresses, and the words, constants and numbers in registers where they are interpreted."""
     structure, network = rules.structure.pathways[0], common_network(lives)
-    if interpreted(rules.structure, rules.n_rules * np.count_nonzero(network.kinds)):
+    if interpreted(rules.structure, rules.n_rules * np.count_nonzero(network.kinds), "clamped"):
         with contextlib.suppress(NotInterpretedError):
             program = spiking_program(structure, ())
             events = interpreted_events(structure, np.float64, np.uint16, NOTHING)
+            interpreter_is_ready("clamped")
             return events, program.words, program.assembler.constant_numbers(parameters), program.n_numbers
     events = compiled_events(structure, (), np.float64, np.uint16, NOTHING)
     return events, np.zeros(1, np.int64), np.zeros((len(parameters), 0)), 1

@@ -21,7 +21,7 @@ from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import Weights
 from plasticbench.rules import PathwayStructure, RuleBatch
 from plasticbench.simulation.bytecode import NotInterpretedError
-from plasticbench.simulation.choice import interpreted
+from plasticbench.simulation.choice import interpreted, interpreter_is_ready
 from plasticbench.simulation.engine import Measure, Measured
 from plasticbench.simulation.rate import kernel
 from plasticbench.simulation.rate.event_source import FUNCTIONS, compiled_changes
@@ -180,7 +180,8 @@ def _interpreted(lives: RateLives, rules: RuleBatch, numbers: Sequence[np.ndarra
     """Of each pathway, where the rules are interpreted; else none."""
     structures = rules.structure.pathways
     n_synapses = sum(math.prod(lives.network.shape(structure.pathway)) for structure in structures)
-    if not interpreted(rules.structure, rules.n_rules * lives.n_seeds * lives.n_steps * lives.n_presented * n_synapses):
+    n_events = rules.n_rules * lives.n_seeds * lives.n_steps * lives.n_presented * n_synapses
+    if not interpreted(rules.structure, n_events, "rate"):
         return []
     try:
         programs = [rate_program(structure, lives.n_presented) for structure in structures]
@@ -188,6 +189,7 @@ def _interpreted(lives: RateLives, rules: RuleBatch, numbers: Sequence[np.ndarra
         return []
     from plasticbench.simulation.rate import interpreter  # compiled when it is imported
 
+    interpreter_is_ready("rate")
     return [
         _Changes(
             {name: getattr(interpreter, name).address for name in program.functions}, program.words,

@@ -5,6 +5,8 @@ It does what `event_source` writes for one structure, in the same order: the sam
 
 from __future__ import annotations
 
+import numpy as np
+
 from plasticbench.simulation.bytecode import WIDTH, executor
 from plasticbench.simulation.compile import c_callable, compiled
 from plasticbench.simulation.pointers import f8, i8
@@ -23,6 +25,8 @@ from plasticbench.simulation.rate.programs import (
 )
 
 execute = executor()
+# Of numpy's type, since a function is compiled again for each literal that it is called with.
+STEP, MODULATOR, SETTLING = np.int64(0), np.int64(1), np.int64(2)
 _SIGNATURE = "void(int64, int64, int64, int64)"
 
 
@@ -151,14 +155,14 @@ def act(section, n_items, lateral, frame_at):
 
 @c_callable(_SIGNATURE)
 def on_step(t, n_items, lateral, frame):
-    act(0, n_items, lateral, frame)
+    act(STEP, n_items, lateral, frame)
 
 
 @c_callable(_SIGNATURE)
 def on_modulator(t, n_items, lateral, frame):
-    act(1, n_items, lateral, frame)
+    act(MODULATOR, n_items, lateral, frame)
 
 
 @c_callable(_SIGNATURE)
 def settle(t, n_items, lateral, frame):
-    act(2, n_items, lateral, frame)
+    act(SETTLING, n_items, lateral, frame)

@@ -22,7 +22,7 @@ from plasticbench.networks.recordings import Recordings
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
 from plasticbench.simulation.bytecode import NotInterpretedError
-from plasticbench.simulation.choice import interpreted
+from plasticbench.simulation.choice import interpreted, interpreter_is_ready
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.lifetime import Lifetime, numbers_of
 from plasticbench.simulation.spiking.programs import spiking_program
@@ -94,7 +94,7 @@ def is_interpreted(lives: Sequence[Life], rules: RuleBatch) -> bool:
         p.connections.capacity(network.size(p.pre), network.size(p.post)) for p in network.plastic_pathways
     )
     lived_s = rules.n_rules * sum(life.n_steps * life.dt_s for life in lives)
-    if not interpreted(rules.structure, lived_s * _EVENTS_HZ * n_synapses):
+    if not interpreted(rules.structure, lived_s * _EVENTS_HZ * n_synapses, "spiking"):
         return False
     try:
         for pathway, structure in zip(network.plastic_pathways, rules.structure.pathways, strict=True):
@@ -120,7 +120,10 @@ def run_lifetimes(
     def begun(s: int, r: int) -> L:
         return begin(lives[s], wirings.get(lives[s].spiking_network, lives[s].seed), r)
 
-    begun(0, 0).compile()
+    first = begun(0, 0)
+    first.compile()
+    if first.interpreted:
+        interpreter_is_ready("spiking")
     compiling = time.perf_counter() - started
     jobs = [(s, r) for s in range(len(lives)) for r in range(n_rules)]
     if threads == 1:

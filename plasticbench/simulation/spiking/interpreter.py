@@ -37,15 +37,17 @@ def _source(scalar: str, index: str, arrivals: str) -> str:
     state = BY_KIND[scalar]
     receptor, gain = ("i4", "f8") if arrivals == INTEGERS else (state, state)
     names = {name.upper(): k for name, k in vars(programs).items() if name.isupper() and isinstance(k, int)}
+    names |= {"WIDTH": WIDTH, "NOTHING": 0, "YES": 1}
     names |= {f"AT_{name.upper()}": k for k, name in enumerate(FIXED)}
     names |= {part.upper().replace(" ", "_"): k for k, part in enumerate(programs.PARTS)}
-    constants = "".join(f"{name} = {value}\n" for name, value in names.items())
+    # Of numpy's type, since a function is compiled again for each literal that it is called with.
+    constants = "".join(f"{name} = np.int64({value})\n" for name, value in names.items())
     arrival = "\n".join(f"        {line}" for line in ARRIVAL[arrivals]) or "        pass"
     replaced = {"STATE_TYPE": state, "INDEX_TYPE": BY_KIND[index], "RECEPTOR_TYPE": receptor, "GAIN_TYPE": gain}
     text = _TEMPLATE.replace("        ARRIVAL", arrival)
     for name, kind in replaced.items():
         text = text.replace(name, kind)
-    return _HEAD + f"\nexecute = executor()\nWIDTH = {WIDTH}\n" + constants + text
+    return _HEAD + "\nexecute = executor()\n" + constants + text
 
 
 _HEAD = """import math
@@ -183,7 +185,7 @@ def change_neurons(which, spikes_at, n, t, frame_at):
         for s in range(count):
             others[s] = spikes[first + s] if spikes_at != 0 else first + s
         part_at = frame[AT_PROGRAM] + 8 * words[which]
-        load(part_at, OTHER, 0, count, t, frame_at, registers, others_at, others_at)
+        load(part_at, OTHER, NOTHING, count, t, frame_at, registers, others_at, others_at)
         change(part_at, count, t, frame_at, registers, others_at, others_at)
 
 
@@ -205,7 +207,7 @@ def change_row(which, passes, j, t, frame_at):
         for s in range(count):
             others[s] = target[first + s]
             synapses[s] = first + s - row_start[0]
-        if passes:
+        if passes != 0:
             arrive(count, frame_at, others_at, synapses_at)
         load(part_at, OTHER, j, count, t, frame_at, registers, others_at, synapses_at)
         change(part_at, count, t, frame_at, registers, others_at, synapses_at)
@@ -240,7 +242,7 @@ def on_pre(t, n, at, frame_at):
     change_neurons(ON_PRE_OWN, at, n, t, frame_at)
     spikes = INDEX_TYPE(at)
     for q in range(n):
-        change_row(ON_PRE_SYNAPSES, True, np.int64(spikes[q]), t, frame_at)
+        change_row(ON_PRE_SYNAPSES, YES, np.int64(spikes[q]), t, frame_at)
 
 
 @c_callable("void(int64, int64, int64, int64)")
@@ -259,7 +261,7 @@ def on_post(t, n, at, frame_at):
 def on_modulator(t, n_pre, n_post, frame_at):
     if i8(i8(frame_at)[AT_PROGRAM])[ON_MODULATOR_SYNAPSES] != 0:
         for j in range(n_pre):
-            change_row(ON_MODULATOR_SYNAPSES, False, j, t, frame_at)
-    change_neurons(ON_MODULATOR_PRE, 0, n_pre, t, frame_at)
-    change_neurons(ON_MODULATOR_POST, 0, n_post, t, frame_at)
+            change_row(ON_MODULATOR_SYNAPSES, NOTHING, j, t, frame_at)
+    change_neurons(ON_MODULATOR_PRE, NOTHING, n_pre, t, frame_at)
+    change_neurons(ON_MODULATOR_POST, NOTHING, n_post, t, frame_at)
 '''

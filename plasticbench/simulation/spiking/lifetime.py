@@ -75,7 +75,8 @@ class Lifetime:
         self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
         self.log = self._new_log()
         self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
-        self.events = self._bind_events(interpreted)
+        self.interpreted = interpreted
+        self.events = self._bind_events()
         self.step, self.status = 0, steps.ALIVE
         self.kept: list[np.ndarray] | None = None  # in an excursion: the state that life comes back to
         self.samples = WeightSamples(life)
@@ -86,7 +87,7 @@ class Lifetime:
 
     # ------------------------------------------------------------ what compiled events see
 
-    def _bind_events(self, interpreted: bool) -> Events:
+    def _bind_events(self) -> Events:
         network, dtype, index = (
             self.life.spiking_network,
             self.neurons.value.dtype.type,
@@ -100,7 +101,7 @@ class Lifetime:
             readable = tuple(sorted(post.neuron.reads))
             places = self._places(k, pathway, structure, readable)
             arrivals = INTEGERS if len(self.integer.sums) else NUMBERS
-            if interpreted:
+            if self.interpreted:
                 program = spiking_program(structure, readable)
                 registers = program.registers(self.parameters[k])
                 self._kept += [program.words, registers]
