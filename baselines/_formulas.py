@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deap import gp
 
 from plasticbench.errors import PlasticbenchError
+from plasticbench.language.program import Expression
 from plasticbench.rules import Rule
+from plasticbench.rules.equivalence import normal_form
 from plasticbench.rules.pathway import PathwayRule
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 Formula = list[str | float]  # in prefix order: operations, variables and numbers
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+_PRODUCTS = frozenset({"mul", "add", "sub"})
 _TWO = frozenset({*_SYMBOLS, "min", "max"})  # operations of two operands
 _SLOW = ("x_pre2", "x_post2")
 CONSTANT = "constant"
@@ -100,6 +103,41 @@ def _primitives(variables: Sequence[str], functions: Sequence[str]) -> Any:
 def _never_called(*operands: float) -> float:
     """DEAP asks for a function of every operation, which only rules carry out."""
     raise AssertionError(operands)
+
+
+def with_round_number(formula: Formula) -> Formula:
+    """One of its numbers, if it has any, becomes 0 or 1: what stands beside it, or all that it multiplies, falls."""
+    places = [k for k, word in enumerate(formula) if not isinstance(word, str)]
+    if not places:
+        return formula
+    changed = list(formula)
+    changed[random.choice(places)] = float(random.randrange(2))
+    return changed
+
+
+def simplified(formula: Formula) -> Formula:
+    """As a sum of products, where it is a polynomial and that is shorter; the same function to rounding."""
+    if not set(formula) & _PRODUCTS or any(word in _OF_ONE or word in ("div", "min", "max") for word in formula):
+        return formula
+    names = {word for word in formula if isinstance(word, str) and word not in _SYMBOLS}
+    terms = normal_form(Expression.parse(text_of(formula), names).program, {}, {})
+    if any(name not in names or power != int(power) for monomial in terms for name, power in monomial):
+        return formula
+    short = _written(terms)
+    return short if len(short) < len(formula) else formula
+
+
+def _written(terms: Mapping[tuple[tuple[str, float], ...], float]) -> Formula:
+    """A sum of products in prefix order, a positive term first if there is one."""
+    total: Formula = []
+    for monomial, factor in sorted(terms.items(), key=lambda term: (term[1] < 0, term[0])):
+        size = float(f"{abs(factor):.12g}")
+        words: Formula = [name for name, power in monomial for _ in range(int(power))]
+        if not words or size != 1.0 or (not total and factor < 0):
+            words.append(size if total or factor > 0 else -size)
+        product = ["mul"] * (len(words) - 1) + words
+        total = ["sub" if factor < 0 else "add", *total, *product] if total else product
+    return total or [0.0]
 
 
 def text_of(formula: Formula) -> str:

@@ -18,7 +18,7 @@ from plasticbench.learning.rule_set import RuleSet
 from plasticbench.rules import Rule
 from plasticbench.rules.equivalence import canonical_form
 
-from ._formulas import Formula, Slot, formula_of, rule_of, slots_of
+from ._formulas import Formula, Slot, formula_of, rule_of, simplified, slots_of, with_round_number
 from .symbolic import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ELITE = 0.1  # share of a generation that stays
 _TRIES = 20  # for a child that is unlike the others, each
 _STALE = 5  # generations without a new rule, after which nothing new is expected
+_BETTER = 0.99  # of the lowest loss so far, below which a generation counts as progress
 
 
 class _Loss(base.Fitness):
@@ -66,9 +67,10 @@ class Search:
         if (state := problem.resumed_state) is None:
             state = {
                 "seeds": problem.training_seeds(options.lifetimes), "random": random.Random(problem.seed).getstate(),
-                "population": [], "front": [], "losses": {}, "stale": 0,
+                "population": [], "front": [], "losses": {}, "stale": 0, "lowest": float("inf"), "waiting": 0,
             }  # fmt: skip
         self.seeds, self.random_state, self.stale = tuple(state["seeds"]), state["random"], state["stale"]
+        self.lowest, self.waiting = state["lowest"], state["waiting"]  # of this population; generations since
         self.population = [_Candidate(*kept) for kept in state["population"]]
         self.front = [_Candidate(*kept) for kept in state["front"]]
         self.losses: dict[str, float] = dict(state["losses"])  # of every form that has lived
@@ -77,13 +79,12 @@ class Search:
         """Generations while the budget lasts, then the front."""
         while self._affordable() > 0 and self.stale < _STALE:
             self._generation()
-            self.problem.log(
-                loss=min(c.loss for c in self.population), complexity=len(self.front[-1]), rules=len(self.losses)
-            )
+            self.problem.log(loss=self.front[-1].loss, complexity=len(self.front[-1]), rules=len(self.losses))
             self.problem.checkpoint(
                 {
                     "seeds": self.seeds, "random": self.random_state, "stale": self.stale, "losses": self.losses,
                     "population": [c.kept() for c in self.population], "front": [c.kept() for c in self.front],
+                    "lowest": self.lowest, "waiting": self.waiting,
                 }
             )  # fmt: skip
         return self._validated()
@@ -103,8 +104,9 @@ class Search:
     # ------------------------------------------------------------ a generation
 
     def _generation(self) -> None:
+        if self.waiting >= self.options.patience:  # it has converged: another begins, and the front stays
+            self.population, self.lowest, self.waiting = [], float("inf"), 0
         elite = sorted(self.population, key=lambda c: (c.loss, len(c)))[: int(_ELITE * self.options.population)]
-        elite += [c for c in self.front if all(c.form != other.form for other in elite)]
         with self._own_random():
             children = self._children(self.options.population - len(elite), {c.form for c in elite})
         new = [c for c in children if c.form not in self.losses]
@@ -117,6 +119,9 @@ class Search:
         for child in children:
             child.loss = self.losses[child.form]
         self.population = elite + children
+        lowest = min((c.loss for c in self.population), default=float("inf"))
+        self.waiting = 0 if lowest < _BETTER * self.lowest else self.waiting + 1
+        self.lowest = min(lowest, self.lowest)
         self.front = _front([*self.front, *children])
 
     def _lived(self, new: list[_Candidate]) -> list[float]:
@@ -151,7 +156,7 @@ class Search:
     def _candidate(self, trees: list[gp.PrimitiveTree]) -> _Candidate | None:
         if any(tree.height > self.options.depth for tree in trees):
             return None
-        candidate = _Candidate([formula_of(tree) for tree in trees], "")
+        candidate = _Candidate([simplified(formula_of(tree)) for tree in trees], "")
         try:
             candidate.form = canonical_form(self._rule(candidate), self.problem.task.pathways)
         except RuleError:  # a constant part without a finite value
@@ -215,8 +220,8 @@ class Search:
 
 
 def _mutant(tree: gp.PrimitiveTree, slot: Slot) -> gp.PrimitiveTree:
-    """One part of it replaced, inserted, taken out, or another number."""
-    kind = random.randrange(5)
+    """One part of it replaced, inserted, taken out, or another number, such as 0 or 1."""
+    kind = random.randrange(6)
     if kind == 0:
         return gp.mutUniform(tree, lambda pset, type_: gp.genHalfAndHalf(pset, 0, 2, type_), slot.primitives)[0]
     if kind == 1:
@@ -225,6 +230,8 @@ def _mutant(tree: gp.PrimitiveTree, slot: Slot) -> gp.PrimitiveTree:
         return gp.mutShrink(tree)[0]
     if kind == 3:
         return gp.mutEphemeral(tree, "one")[0]
+    if kind == 4:
+        return slot.tree(with_round_number(formula_of(tree)))
     return gp.mutNodeReplacement(tree, slot.primitives)[0]
 
 

@@ -37,7 +37,7 @@ class Symbolic(OptionedLearner):
     SEARCHES_FAMILY = False
 
     OPTIONS = (
-        Option("population", 600, "rules in a generation", low=8),
+        Option("population", 300, "rules in a generation", low=8),
         Option("lifetimes", 4, "of each rule, the same for all", low=1),
         Option("promoted", 0.3, "share of new rules, the best in the first lifetime, that live through the others",
                low=0.0, low_open=True, high=1.0),
@@ -53,7 +53,9 @@ class Symbolic(OptionedLearner):
         Option("tau_slow_s", 0.1, "time constant (s) of x_pre2 and x_post2", low=0.0, low_open=True),
         Option("depth", 6, "deepest formula", low=1, high=20),
         Option("tournament", 5, "rules of which the best has children", low=1),
-        Option("parsimony", 1.6, "twice the probability that the shorter of two winners has them", low=1.0, high=2.0),
+        Option("parsimony", 1.5, "twice the probability that the shorter of two winners has them", low=1.0, high=2.0),
+        Option("patience", 6, "generations without a loss lower by a hundredth, after which a population gives way to "
+               "a new one", low=1),
         Option("crossover", 0.5, "share of children of two parents; the rest are mutants", low=0.0, high=1.0),
         Option("immigrants", 0.1, "share of a generation that is drawn anew", low=0.0, high=1.0),
         Option("conditions", None, "fixed for every training lifetime"),
@@ -73,6 +75,7 @@ class Symbolic(OptionedLearner):
     depth: int
     tournament: int
     parsimony: float
+    patience: int
     crossover: float
     immigrants: float
     conditions: dict[str, Any] | None

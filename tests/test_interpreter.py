@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import plasticbench
-from plasticbench.errors import PlasticbenchError
+from plasticbench.errors import PlasticbenchError, RuleError
+from plasticbench.language.program import Expression
 from plasticbench.rules import PathwayRule, Rule, known_rules, load_rule
 from plasticbench.rules.batch import structure_of
 from plasticbench.simulation import choice
@@ -33,6 +34,17 @@ def random_text(draw, names, depth=4):
     return f"{draw.choice(['min', 'max'])}({one}, {random_text(draw, names, depth - 1)}, {draw.choice(names)})"
 
 
+def valid_text(draw, names, depth=4):
+    """One whose constant parts have finite values."""
+    while True:
+        text = random_text(draw, names, depth)
+        try:
+            Expression.parse(text, names)
+        except RuleError:
+            continue
+        return text
+
+
 def random_rule(seed, rate, n_states=6):
     """A rule of many expressions: each event changes the weight and states of every scope, which the others read."""
     draw = random.Random(seed)
@@ -48,8 +60,8 @@ def random_rule(seed, rate, n_states=6):
     def changes(event):
         own = {"on_pre": ("synapse", "pre"), "on_post": ("synapse", "post"), "on_step": ("synapse", "pre", "post")}
         targets = {name: state["scope"] for name, state in states.items() if state["scope"] in own[event]}
-        texts = {name: f"0.01 * ({random_text(draw, names(side))})" for name, side in targets.items()}
-        return {"w": f"1e-4 * ({random_text(draw, names('synapse'))})", **texts}
+        texts = {name: f"0.01 * ({valid_text(draw, names(side))})" for name, side in targets.items()}
+        return {"w": f"1e-4 * ({valid_text(draw, names('synapse'))})", **texts}
 
     if rate:
         return PathwayRule.make({"on_step": changes("on_step")}, states=states)
@@ -105,7 +117,7 @@ def test_rules_on_slices_have_the_same_bits(monkeypatch):
 def test_a_population_of_many_structures_has_the_bits_of_each_alone(monkeypatch):
     monkeypatch.setenv(choice.VARIABLE, "interpreted")
     task, draw = plasticbench.task(RATE).shortened(), random.Random(5)
-    texts = [f"0.1 * ({random_text(draw, ['pre', 'post', 'w'], 3)})" for _ in range(40)]
+    texts = [f"0.1 * ({valid_text(draw, ['pre', 'post', 'w'], 3)})" for _ in range(40)]
     rules = [Rule(f"r{k}", {"ff": PathwayRule.make({"on_step": text})}) for k, text in enumerate(texts)]
     together = task.losses(rules, range(2), "cpu")
     alone = torch.cat([task.losses(rule, range(2), "cpu", threads=1) for rule in rules])
