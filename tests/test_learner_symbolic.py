@@ -13,7 +13,7 @@ from plasticbench.baselines.symbolic import FUNCTIONS, Symbolic
 from plasticbench.drawing.front import draw_front
 from plasticbench.errors import PlasticbenchError
 from plasticbench.language.program import Expression
-from plasticbench.learning import Problem, RuleSet
+from plasticbench.learning import Problem, RuleSet, learn
 from plasticbench.rules import Rule, load_rule
 from plasticbench.rules.equivalence import same_rule
 
@@ -131,6 +131,12 @@ def test_spiking_rules_have_a_formula_for_each_event_with_traces_of_their_own():
 def test_what_the_task_does_not_have_is_an_error(options, message):
     with pytest.raises(PlasticbenchError, match=message):
         Symbolic(**SMALL, **options).learn(problem())
+
+
+def test_a_family_is_refused_since_formulas_are_searched(tmp_path):
+    with pytest.raises(PlasticbenchError, match="family: 'symbolic' searches formulas of its own"):
+        learn(TASK, "symbolic", tmp_path / "run", family="polynomial", budget=60, options=SMALL)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
