@@ -74,7 +74,7 @@ def slots_of(task: Task, options: Symbolic, functions: Sequence[str]) -> list[Sl
 
 
 def _chosen(
-    given: dict[str, Any] | None, option: str, task: Task, offered: Callable[[str], Sequence[str]]
+    given: dict[str, str] | None, option: str, task: Task, offered: Callable[[str], Sequence[str]]
 ) -> dict[str, list[str]]:
     """Names by pathway; all that are offered unless some are given."""
     if not given:
@@ -82,11 +82,11 @@ def _chosen(
     for pathway, names in given.items():
         if pathway not in task.pathways:
             raise PlasticbenchError(f"option.{option}: no plastic pathway {pathway!r}; {', '.join(task.pathways)}")
-        if not isinstance(names, (list, tuple)) or not names or not set(names) <= set(offered(pathway)):
+        if not isinstance(names, str) or not set(names.split(",")) <= set(offered(pathway)):
             raise PlasticbenchError(
-                f"option.{option}.{pathway}: {names!r:.60} is no list of some of {', '.join(offered(pathway))}"
+                f"option.{option}.{pathway}: {names!r:.60} is no text of some of {','.join(offered(pathway))}"
             )
-    return {pathway: list(names) for pathway, names in given.items()}
+    return {pathway: names.split(",") for pathway, names in given.items()}
 
 
 def _primitives(variables: Sequence[str], functions: Sequence[str]) -> Any:

@@ -46,8 +46,8 @@ class Symbolic(OptionedLearner):
         Option("best", "simplest", "which rule of the front is the best: the one of the lowest loss, or the simplest "
                "within a standard error of it", choices=("simplest", "loss")),
         Option("functions", "none", "besides + - *", choices=tuple(FUNCTIONS)),
-        Option("events", None, "pathway: list of events whose formulas are searched; none: all"),
-        Option("variables", None, "pathway: list of variables in its formulas; none: all that the task offers"),
+        Option("events", None, "pathway: events whose formulas are searched, as on_pre,on_post; none: all"),
+        Option("variables", None, "pathway: variables in its formulas, as w,x_pre; none: all that the task offers"),
         Option("eta", 0.0, "factor of every formula; 0: the task's learning rate", low=0.0),
         Option("tau_s", 0.02, "time constant (s) of x_pre and x_post", low=0.0, low_open=True),
         Option("tau_slow_s", 0.1, "time constant (s) of x_pre2 and x_post2", low=0.0, low_open=True),
@@ -67,8 +67,8 @@ class Symbolic(OptionedLearner):
     front: int
     best: str
     functions: str
-    events: dict[str, Any] | None
-    variables: dict[str, Any] | None
+    events: dict[str, str] | None
+    variables: dict[str, str] | None
     eta: float
     tau_s: float
     tau_slow_s: float

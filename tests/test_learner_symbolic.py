@@ -113,7 +113,7 @@ def test_the_simplest_of_equals_is_the_best_unless_the_loss_alone_counts():
 def test_spiking_rules_have_a_formula_for_each_event_with_traces_of_their_own():
     task = plasticbench.task("SliceL5-v0")
     p = Problem(task, task.make_family(), 60, 0, threads=1)
-    found = Symbolic(**SMALL, events={"ee": ["on_post"]}, variables={"ee": ["x_pre", "x_post2"]}).learn(p)
+    found = Symbolic(**SMALL, events={"ee": "on_post"}, variables={"ee": "x_pre,x_post2"}).learn(p)
     for rule in found.rules:
         part = rule.pathways["ee"]
         assert set(part.events) == {"on_post"}
@@ -123,9 +123,9 @@ def test_spiking_rules_have_a_formula_for_each_event_with_traces_of_their_own():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"events": {"gg": ["on_step"]}}, "option.events: no plastic pathway 'gg'; ff"),
-        ({"events": {"ff": ["on_pre"]}}, "option.events.ff: .* is no list of some of on_step"),
-        ({"variables": {"ff": []}}, "option.variables.ff: .* is no list of some of post, pre, w"),
+        ({"events": {"gg": "on_step"}}, "option.events: no plastic pathway 'gg'; ff"),
+        ({"events": {"ff": "on_pre"}}, "option.events.ff: .* is no text of some of on_step"),
+        ({"variables": {"ff": ""}}, "option.variables.ff: .* is no text of some of post,pre,w"),
     ],
 )
 def test_what_the_task_does_not_have_is_an_error(options, message):
