@@ -22,6 +22,7 @@ LEARNERS = {  # a few steps each
     "evotorch": {"budget": 8 * 2 * 3 + 2 * 16, "options": {"population": 8, "lifetimes": 2}},
     "optuna": {"budget": 2 * 6 + 5 * 2, "options": {"lifetimes": 2, "startup": 3}},
     "persistent-es": {"budget": 4 * 3, "options": {"particles": 4, "lifetimes": 1}},
+    "symbolic": {"budget": 40, "options": {"population": 8, "lifetimes": 2, "front": 2, "validation": 2}},
 }
 
 

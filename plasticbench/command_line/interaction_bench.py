@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from plasticbench.rules import Rule, load_rule
 from plasticbench.rules.pathway import PathwayRule
+from plasticbench.simulation.choice import COMPILED, INTERPRETED, VARIABLE
 from plasticbench.tasks.registry import task as find_task
+from plasticbench.tasks.task import Task
 
 _STEPS = 500
 
@@ -23,6 +27,8 @@ def measurements() -> list[Callable[[], list[dict[str, Any]]]]:
             "StabilityIEMini", "vogels-2011", "ie",
             {"on_pre": "0.01 * (x_post - {new})", "on_post": "0.01 * x_pre"}, {"x_pre": 0.02, "x_post": 0.02},
         ),
+        lambda: _interpreted("OjaMini", "oja", 64),
+        lambda: _interpreted("StabilityIEMini", "vogels-2011", 1),
         lambda: _steps("StabilityIEMini"),
     ]  # fmt: skip
 
@@ -32,16 +38,18 @@ def _new_structure(
 ) -> list[dict[str, Any]]:
     """CPU seconds of compiling a rule that no cache holds, once the engine itself is loaded."""
     task = find_task(f"plasticbench/{name}-v0").shortened()
-    task.losses(load_rule(known), [0], threads=1)
+    with _rules(COMPILED):
+        task.losses(load_rule(known), [0], threads=1)
     new = f"0.4{time.time_ns()}"  # a number of a rule's text is part of its structure
     own = PathwayRule.make({event: text.format(new=new) for event, text in events.items()}, {}, traces)
     rule = Rule("new", {pathway: own})
-    started = time.process_time()
-    task.losses(rule, [0], threads=1)
-    first = time.process_time() - started
-    started = time.process_time()
-    task.losses(rule, [0], threads=1)
-    seconds = first - (time.process_time() - started)
+    with _rules(COMPILED):
+        started = time.process_time()
+        task.losses(rule, [0], threads=1)
+        first = time.process_time() - started
+        started = time.process_time()
+        task.losses(rule, [0], threads=1)
+        seconds = first - (time.process_time() - started)
     return [
         {
             "name": f"{name}, a rule of a new structure",
@@ -49,6 +57,62 @@ def _new_structure(
             "summary": f"compile  {name}, a rule of a new structure: {seconds:.2f} s of CPU time",
         }
     ]
+
+
+def _interpreted(name: str, known: str, n_lives: int) -> list[dict[str, Any]]:
+    """CPU seconds of the same lives, interpreted against compiled, and until the first life of a new structure ends."""
+    task, rule = find_task(f"plasticbench/{name}-v0"), load_rule(known)
+    seconds, losses = {}, {}
+    for how in (COMPILED, INTERPRETED):
+        with _rules(how):
+            task.shortened().losses(rule, [0], threads=1)
+            started = time.process_time()
+            losses[how] = task.losses(rule, range(n_lives), threads=1)
+            seconds[how] = time.process_time() - started
+    if not losses[COMPILED].equal(losses[INTERPRETED]):
+        raise AssertionError(f"{name}: {known} interpreted has other losses than compiled")
+    with _rules(INTERPRETED):
+        first = _first_life_s(task.shortened(), rule)
+    ratio = seconds[INTERPRETED] / seconds[COMPILED]
+    return [
+        {
+            "name": f"{name}, interpreted against compiled",
+            "ratio": ratio,
+            "first_life_s": first,
+            "summary": (
+                f"bytecode {name}, {n_lives} lives on one core: interpreted {ratio:.2f} times the CPU time of "
+                f"compiled; a rule of a new structure has lived a short life after {first * 1e3:.0f} ms"
+            ),
+        }
+    ]
+
+
+def _first_life_s(task: Task, rule: Rule) -> float:
+    """CPU seconds of the first life of a structure that nobody has seen."""
+    new = f"0.4{time.time_ns()}"
+    pathways = {
+        name: PathwayRule.make(
+            {event: f"{new} * ({part.events[event]['w'].text})" for event in part.events},  # type: ignore[union-attr]
+            part.parameters, part.traces,
+        )
+        for name, part in rule.pathways.items()
+    }  # fmt: skip
+    started = time.process_time()
+    task.losses(Rule("new", pathways), [0], threads=1)
+    return time.process_time() - started
+
+
+@contextlib.contextmanager
+def _rules(how: str) -> Iterator[None]:
+    """The choice of the cpu engine forced."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = how
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 def _steps(name: str) -> list[dict[str, Any]]:

@@ -56,6 +56,9 @@ def learn(
     workers = whole_number(workers, "workers", 0)
     search_space = family if isinstance(family, Family) else _family(task, family)
     name, instance, given = _learner(learner, options or {})
+    searches_family = getattr(instance, "SEARCHES_FAMILY", True)
+    if family is not None and not searches_family:
+        raise PlasticbenchError(f"family: {name!r} searches formulas of its own, not a family; leave it out")
     settings = {
         "task": task.id, "task_hash": task.spec_hash, "learner": name, "options": given,
         "family": _identity(search_space) if isinstance(family, Family) else family or search_space.name,
@@ -74,7 +77,7 @@ def learn(
         learned = {
             "learner": name,
             "options": given,
-            "family": family if isinstance(family, str) else search_space.name,
+            "family": (family if isinstance(family, str) else search_space.name) if searches_family else "none",
             "seed": seed,
             "training_tasks": [task.id],
             "lifetimes": cost.lifetimes,

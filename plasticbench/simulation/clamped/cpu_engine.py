@@ -6,6 +6,7 @@ is lived once for all lives of a call.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,14 @@ import torch
 from plasticbench.networks.clamped import POST_SPIKE, PRE_SPIKE
 from plasticbench.networks.life import Life
 from plasticbench.rules import PathwayStructure, RuleBatch
+from plasticbench.simulation.bytecode import NotInterpretedError
+from plasticbench.simulation.choice import interpreted, interpreter_is_ready
 from plasticbench.simulation.clamped import kernel
 from plasticbench.simulation.clamped.lives import common_network, recordings_of, start_of
 from plasticbench.simulation.engine import Measure, Measured
 from plasticbench.simulation.spiking.event_source import NOTHING, compiled_events, filters_of, synaptic_states
+from plasticbench.simulation.spiking.interpreter import interpreted_events
+from plasticbench.simulation.spiking.programs import spiking_program
 from plasticbench.simulation.threads import default_threads
 
 _FEWEST = 64  # rules of a thread: fewer are done before it has begun
@@ -32,12 +37,13 @@ def run_cpu(
     started = time.perf_counter()
     network, structure = common_network(lives), rules.structure.pathways[0]
     start, n_rules = start_of(network, structure), rules.n_rules
-    events = compiled_events(structure, (), np.float64, np.uint16, NOTHING)
+    parameters, *filters = _numbers(rules, structure)
+    events, *program = _changes(lives, rules, parameters)
     intervals_ns, interval = np.unique(network.elapsed_ns, return_inverse=True)
     w_end = np.empty((n_rules, network.n_protocols))
     n_lived, blown_up = np.empty(n_rules, np.int64), np.zeros(n_rules, np.bool_)
     given = (
-        start.weight, start.w_max, events.get("on_pre", 0), events.get("on_post", 0), *_numbers(rules, structure),
+        start.weight, start.w_max, events.get("on_pre", 0), events.get("on_post", 0), *program, parameters, *filters,
         intervals_ns * 1e-9, interval.reshape(network.kinds.shape), network.kinds, network.elapsed_ns,
     )  # fmt: skip
 
@@ -51,6 +57,19 @@ def run_cpu(
     weights = torch.from_numpy(w_end)[:, None, :].expand(*shape, -1)
     lived, blown = (torch.from_numpy(found)[:, None].expand(shape) for found in (n_lived, blown_up))
     return measure(recordings_of(lives[0], start, weights, lived, blown), lives), compiling
+
+
+def _changes(lives: Sequence[Life], rules: RuleBatch, parameters: np.ndarray) -> tuple:
+    """The events' addresses, and the words, constants and numbers in registers where they are interpreted."""
+    structure, network = rules.structure.pathways[0], common_network(lives)
+    if interpreted(rules.structure, rules.n_rules * np.count_nonzero(network.kinds), "clamped"):
+        with contextlib.suppress(NotInterpretedError):
+            program = spiking_program(structure, ())
+            events = interpreted_events(structure, np.float64, np.uint16, NOTHING)
+            interpreter_is_ready("clamped")
+            return events, program.words, program.assembler.constant_numbers(parameters), program.n_numbers
+    events = compiled_events(structure, (), np.float64, np.uint16, NOTHING)
+    return events, np.zeros(1, np.int64), np.zeros((len(parameters), 0)), 1
 
 
 def _in_threads(run, n_rules: int, threads: int) -> None:

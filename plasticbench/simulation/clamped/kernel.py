@@ -11,33 +11,35 @@ import math
 import numpy as np
 
 from plasticbench.networks.clamped import POST_SPIKE, PRE_SPIKE
+from plasticbench.simulation.bytecode import WIDTH
 from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
 from plasticbench.simulation.spiking.event_source import FIXED
 
 COUNTS, NEAREST, CHANGED = 0, 1, 2  # how a filter takes its neuron's spikes: adds 1, becomes 1, adds `pending`
 FIRST_ITEM = len(FIXED)  # of a frame; what stands before is named in `FIXED`
-ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M, W_MIN = (
+ROW_START, TARGET, W, G, GAIN, W_MAX, PARAMETERS, COLUMN_START, SYNAPSE, SOURCE, M, W_MIN, PROGRAM, REGISTERS = (
     FIXED.index(name)
     for name in (
         "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
-        "w_min",
+        "w_min", "program", "registers",
     )
 )  # fmt: skip
 
 
 @compiled_plainly
 def live(
-    first, last, w_init, w_max, on_pre, on_post, parameters, filter_rate, filter_spike, filter_kind, state_rate,
-    intervals_s, interval, kinds, elapsed_ns, w_end, n_lived, blown_up,
+    first, last, w_init, w_max, on_pre, on_post, words, constants, n_numbers, parameters, filter_rate, filter_spike,
+    filter_kind, state_rate, intervals_s, interval, kinds, elapsed_ns, w_end, n_lived, blown_up,
 ):  # fmt: skip
     """Rules first..last-1 under every protocol.
 
-    on_pre, on_post: addresses, 0 where nothing happens. parameters (n_rules, n_parameters); filter_rate (n_rules,
-    n_filters) in 1/s, filter_spike (n_filters,): the bit of the spikes that it takes, filter_kind (n_filters,);
-    state_rate (n_rules, n_states) in 1/ns, negative. intervals_s (n,), interval, kinds, elapsed_ns (n_protocols,
-    n_steps): which of the intervals lies before each moment. Written: w_end (n_rules, n_protocols), n_lived (n_rules,),
-    blown_up (n_rules,).
+    on_pre, on_post: addresses, 0 where nothing happens. words (n,): what the interpreter reads, with `constants`
+    (n_rules, n_constants) in the first of its registers, of n_numbers in all. parameters (n_rules, n_parameters);
+    filter_rate (n_rules, n_filters) in 1/s, filter_spike (n_filters,): the bit of the spikes that it takes, filter_kind
+    (n_filters,); state_rate (n_rules, n_states) in 1/ns, negative. intervals_s (n,), interval, kinds, elapsed_ns
+    (n_protocols, n_steps): which of the intervals lies before each moment. Written: w_end (n_rules, n_protocols),
+    n_lived (n_rules,), blown_up (n_rules,).
     """
     n_filters, n_states, n_steps = filter_rate.shape[1], state_rate.shape[1], kinds.shape[1]
     row_start, only, first_synapse = np.array([0, 1]), np.zeros(1, np.uint16), np.zeros(1, np.uint32)
@@ -46,16 +48,22 @@ def live(
     state, since = np.zeros(n_states), np.zeros(n_states, np.int64)
     decay = np.empty((len(intervals_s), n_filters))
     frame = np.zeros(FIRST_ITEM + 3 * (n_filters + n_states), np.int64)
-    frame[ROW_START], frame[COLUMN_START] = address_of(row_start), address_of(row_start)
-    frame[TARGET], frame[SOURCE], frame[SYNAPSE] = address_of(only), address_of(only), address_of(first_synapse)
-    frame[W], frame[W_MIN], frame[W_MAX] = address_of(w), address_of(zero), address_of(bound)
-    frame[G], frame[GAIN], frame[M] = address_of(zero), address_of(zero), address_of(zero)
-    for q in range(n_filters):
-        place = FIRST_ITEM + 3 * q
-        frame[place], frame[place + 1] = address_of(value) + 8 * q, address_of(unit)
-        frame[place + 2] = address_of(pending) + 8 * q
+    registers = np.zeros(n_numbers)
     for rule in range(first, last):
+        # In the loop, since an array is freed after the last line that names it, whoever has its address.
+        frame[ROW_START], frame[COLUMN_START] = address_of(row_start), address_of(row_start)
+        frame[TARGET], frame[SOURCE], frame[SYNAPSE] = address_of(only), address_of(only), address_of(first_synapse)
+        frame[W], frame[W_MIN], frame[W_MAX] = address_of(w), address_of(zero), address_of(bound)
+        frame[G], frame[GAIN], frame[M] = address_of(zero), address_of(zero), address_of(zero)
+        for q in range(n_filters):
+            place = FIRST_ITEM + 3 * q
+            frame[place], frame[place + 1] = address_of(value) + 8 * q, address_of(unit)
+            frame[place + 2] = address_of(pending) + 8 * q
+        frame[PROGRAM], frame[REGISTERS] = address_of(words), address_of(registers)
         frame[PARAMETERS] = address_of(parameters[rule])
+        for q in range(constants.shape[1]):
+            for s in range(WIDTH):
+                registers[q * WIDTH + s] = constants[rule, q]
         for q in range(n_states):
             place = FIRST_ITEM + 3 * (n_filters + q)
             frame[place], frame[place + 1] = address_of(state) + 8 * q, address_of(since) + 8 * q

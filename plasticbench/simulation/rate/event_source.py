@@ -20,7 +20,10 @@ from plasticbench.simulation.change_source import MOST_SCALARS, Registers, chang
 from plasticbench.simulation.compile import compile_module
 
 FUNCTIONS = ("on_step", "on_modulator", "settle")
-_FIXED = ("sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial", "err", "err_pre")
+_INTERPRETED = ("program", "registers")  # what the interpreter alone reads
+_FIXED = (
+    "sizes", "pre", "post", "w", "dw", "parameters", "m", "scratch", "partial", "err", "err_pre", *_INTERPRETED
+)  # fmt: skip
 OF_ITEMS = frozenset({"pre", "post", "reconstruction", "err", "err_pre"})  # what differs between the items of a step
 _INDENT = "    "
 
@@ -105,6 +108,8 @@ class _Writer:
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure)):
             part, _, name = slot.partition(" ")
+            if slot in _INTERPRETED:
+                continue
             local = f"{part}_{name}" if name else f"s_{part}"
             lines.append(f"{local} = {'i8' if part == 'sizes' else 'f8'}(frame[{k}]){'[0]' if part == 'rate' else ''}")
         lines += ["n_post = s_sizes[0]", "n_pre = s_sizes[1]", "parameters = s_parameters"]

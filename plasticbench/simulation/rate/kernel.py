@@ -10,12 +10,13 @@ import math
 import numba
 import numpy as np
 
+from plasticbench.simulation.bytecode import WIDTH
 from plasticbench.simulation.compile import compiled_plainly
 from plasticbench.simulation.pointers import address_of, call_event
 from plasticbench.simulation.rate.lives import MEMORY, MEMORY_AND_WEIGHTS
 
 ON_STEP, ON_MODULATOR, SETTLE = 0, 1, 2
-SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, ERR, ERR_PRE, FIRST_ITEM = range(12)  # places in a frame
+SIZES, PRE, POST, W, DW, PARAMETERS, M, SCRATCH, PARTIAL, ERR, ERR_PRE, PROGRAM, REGISTERS, FIRST_ITEM = range(14)
 
 
 @numba.njit(inline="always")
@@ -121,14 +122,16 @@ def learn(t, acting, delivered, n_items, functions, frames, new, w, u, dw, du, b
 @compiled_plainly
 def live(
     first, last, n_steps, limit, squashed, stream, x, order, w_init, u_init, w1, b1, w2, b2, parameters,
-    functions, item_first, rates, acting, anew, delivery, signals, modulator, w_end, u_end, readout, modulation,
+    functions, words, n_constants, constants, n_registers, item_first, rates, acting, anew, delivery, signals,
+    modulator, w_end, u_end, readout, modulation,
     sampled_at, w_sampled, u_sampled, lived, blown_up,
 ):  # fmt: skip
     """Lifetimes first..last-1 of (n_rules x n_seeds), whose index is rule * n_seeds + seed.
 
     x: (n_seeds, n_inputs, n_items) of a batch, (n_seeds, n_items, n_inputs) of a stream, whose `order`
-    (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; item_first
-    (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); acting
+    (n_seeds, n_steps) is then read. parameters (n_rules, 2, most); functions (2, n_events): addresses; words (2, most):
+    what the interpreter reads, with n_constants (2,) of `constants` (n_rules, 2, most) in the first of n_registers;
+    item_first (2, n + 1): where a pathway's states and traces begin among its own; rates (n_rules, 2, n); acting
     (n_steps, 2) and anew (n_seeds, n_steps): as of `RateLives`; delivery (n_steps,):
     which one, or -1; modulator: the address of its value. Slow arrays have a leading axis of rules or of 1.
     """
@@ -142,6 +145,7 @@ def live(
     value, new = np.zeros((2, most)), np.zeros((2, most))
     sizes = np.array([[n_outputs, n_inputs], [n_outputs, n_outputs]])
     n_slots = item_first.shape[1] - 1
+    registers = np.empty((2, n_registers, max(WIDTH, n_items)))
     frames = np.zeros((2, FIRST_ITEM + 3 * n_slots), np.int64)
     mod_frame = np.zeros(4, np.int64)
     mod_signal = np.zeros(1)
@@ -160,6 +164,10 @@ def live(
                 address_of(scratch),
                 address_of(partial),
             )
+            frames[k, PROGRAM], frames[k, REGISTERS] = address_of(words[k]), address_of(registers[k])
+            for q in range(n_constants[k]):
+                for s in range(registers.shape[2]):
+                    registers[k, q, s] = constants[rule, k, q]
             for q in range(n_slots):
                 place = FIRST_ITEM + 3 * q
                 frames[k, place] = address_of(value[k]) + 8 * item_first[k, q]

@@ -111,14 +111,15 @@ def live(
     value, new = np.zeros((n_layers, most)), np.zeros((n_layers, most))
     shapes = np.stack((sizes[1:], sizes[:-1]), 1)
     frames = np.zeros((n_layers, FIRST_ITEM + 3 * n_slots), np.int64)
-    for k in range(n_layers):
-        frames[k, SIZES], frames[k, M] = address_of(shapes[k]), address_of(m)
-        frames[k, PRE], frames[k, POST] = address_of(y[neuron[k] :]), address_of(y[neuron[k + 1] :])
-        frames[k, ERR_PRE], frames[k, ERR] = address_of(err[neuron[k] :]), address_of(err[neuron[k + 1] :])
-        frames[k, DW], frames[k, SCRATCH] = address_of(dw[synapse[k] :]), address_of(scratch)
-        frames[k, PARTIAL] = address_of(partial)
     for life in range(first, last):
         rule, seed = life // n_seeds, life % n_seeds
+        # In the loop, since an array is freed after the last line that names it, whoever has its address.
+        for k in range(n_layers):
+            frames[k, SIZES], frames[k, M] = address_of(shapes[k]), address_of(m)
+            frames[k, PRE], frames[k, POST] = address_of(y[neuron[k] :]), address_of(y[neuron[k + 1] :])
+            frames[k, ERR_PRE], frames[k, ERR] = address_of(err[neuron[k] :]), address_of(err[neuron[k + 1] :])
+            frames[k, DW], frames[k, SCRATCH] = address_of(dw[synapse[k] :]), address_of(scratch)
+            frames[k, PARTIAL] = address_of(partial)
         w = w_end[life]
         for place in range(len(w)):
             w[place] = w_init[seed, place]

@@ -21,10 +21,15 @@ from plasticbench.networks.recorded_spikes import RecordedSpikes
 from plasticbench.networks.recordings import Recordings
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import RuleBatch
+from plasticbench.simulation.bytecode import NotInterpretedError
+from plasticbench.simulation.choice import interpreted, interpreter_is_ready
 from plasticbench.simulation.engine import Measure, Measured, joined
 from plasticbench.simulation.spiking.lifetime import Lifetime, numbers_of
+from plasticbench.simulation.spiking.programs import spiking_program
 from plasticbench.simulation.spiking.wiring import Wiring, draw_wiring, wiring_key
 from plasticbench.simulation.threads import default_threads
+
+_EVENTS_HZ = 20.0  # at a synapse: 10 Hz on both sides
 
 T = TypeVar("T")
 L = TypeVar("L", bound=Lifetime)
@@ -69,8 +74,10 @@ def run_cpu(
     So no more recordings are in memory than lives in flight, and a life's loss depends on no other life.
     """
 
+    reads = is_interpreted(lives, rules)
+
     def begin(life: Life, wiring: Wiring, rule: int) -> Lifetime:
-        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype, in_integers)
+        return Lifetime(life, wiring, rules.structure, numbers_of(rules, rule), dtype, in_integers, reads)
 
     def run(lifetime: Lifetime) -> Measured:
         lifetime.run()
@@ -78,6 +85,24 @@ def run_cpu(
 
     rows, compiling = run_lifetimes(lives, rules.n_rules, begin, run, threads)
     return joined([joined(row, 1) for row in rows], 0), compiling
+
+
+def is_interpreted(lives: Sequence[Life], rules: RuleBatch) -> bool:
+    """Whether these rules are interpreted, if all of it can be, rather than compiled."""
+    network = lives[0].spiking_network
+    n_synapses = sum(
+        p.connections.capacity(network.size(p.pre), network.size(p.post)) for p in network.plastic_pathways
+    )
+    lived_s = rules.n_rules * sum(life.n_steps * life.dt_s for life in lives)
+    if not interpreted(rules.structure, lived_s * _EVENTS_HZ * n_synapses, "spiking"):
+        return False
+    try:
+        for pathway, structure in zip(network.plastic_pathways, rules.structure.pathways, strict=True):
+            post = network.populations[network.index(pathway.post)]
+            spiking_program(structure, tuple(sorted(post.neuron.reads)))
+    except NotInterpretedError:
+        return False
+    return True
 
 
 def run_lifetimes(
@@ -95,7 +120,10 @@ def run_lifetimes(
     def begun(s: int, r: int) -> L:
         return begin(lives[s], wirings.get(lives[s].spiking_network, lives[s].seed), r)
 
-    begun(0, 0).compile()
+    first = begun(0, 0)
+    first.compile()
+    if first.interpreted:
+        interpreter_is_ready("spiking")
     compiling = time.perf_counter() - started
     jobs = [(s, r) for s in range(len(lives)) for r in range(n_rules)]
     if threads == 1:

@@ -25,9 +25,10 @@ from plasticbench.simulation.compile import compile_module
 from plasticbench.simulation.pointers import BY_KIND
 
 EVENTS = ("on_pre", "on_post", "on_step", "on_modulator")
+INTERPRETED = ("program", "registers")  # what the interpreter alone reads
 FIXED = (
     "row_start", "target", "w", "g", "gain", "w_max", "parameters", "column_start", "synapse", "source", "m",
-    "not_finite", "w_min",
+    "not_finite", "w_min", *INTERPRETED,
 )  # fmt: skip
 _INDENT = "    "
 NUMBERS, INTEGERS, NOTHING = "numbers", "integers", "nothing"  # what `on_pre` passes on to postsynaptic neurons
@@ -95,7 +96,7 @@ def events_source(
     return head + "".join(writer.function(event) for event in EVENTS if structure.targets(event))
 
 
-_ARRIVAL = {
+ARRIVAL = {
     NUMBERS: ("g[_i] += gain * v_w",),
     INTEGERS: (
         "if v_w != v_w:", f"{_INDENT}not_finite[0] = 1", "else:",
@@ -161,6 +162,8 @@ class _Writer:
         lines = ["frame = i8(_frame)"]
         for k, slot in enumerate(slots(self.structure, self.readable)):
             part, _, name = slot.partition(" ")
+            if slot in INTERPRETED:
+                continue
             if not name:
                 single = "[0]" if part in ("gain", "w_max", "w_min") else ""
                 lines.append(f"{part} = {kinds[part]}(frame[{k}]){single}")
@@ -237,7 +240,7 @@ class _Writer:
         self, changes: dict[str, Event], read: frozenset[str], other: str, arrivals: str, at_every_step: bool = False
     ) -> list[str]:
         """All changes at synapse `_k`, from the values before."""
-        lines = ["v_w = w[_k]", *_ARRIVAL[arrivals], "v_w_max = w_max"]
+        lines = ["v_w = w[_k]", *ARRIVAL[arrivals], "v_w_max = w_max"]
         lines += self._loads(read, other)
         for name in synaptic_states(self.structure):
             if name in read or name in changes:

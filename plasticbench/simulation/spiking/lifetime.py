@@ -12,6 +12,7 @@ from plasticbench.rules.batch import PathwayStructure, RuleBatch, Structure
 from plasticbench.simulation.spiking import kernel, steps
 from plasticbench.simulation.spiking.event_source import (
     INTEGERS,
+    INTERPRETED,
     NUMBERS,
     compiled_events,
     filters_of,
@@ -20,8 +21,10 @@ from plasticbench.simulation.spiking.event_source import (
 )
 from plasticbench.simulation.spiking.inputs import input_processes, input_state
 from plasticbench.simulation.spiking.integer_arrivals import integer_arrivals, no_integer_arrivals
+from plasticbench.simulation.spiking.interpreter import interpreted_events
 from plasticbench.simulation.spiking.log import make_log, recorded, with_more_room
 from plasticbench.simulation.spiking.neurons import neuron_state, population_steps, receptor_rows, state_views
+from plasticbench.simulation.spiking.programs import spiking_program
 from plasticbench.simulation.spiking.samples import WeightSamples
 from plasticbench.simulation.spiking.state import (
     PlasticState,
@@ -56,7 +59,7 @@ def events_of(found: list[dict[str, int]], frame: np.ndarray) -> Events:
 class Lifetime:
     """State is in `dtype`; rules and plastic weights are float64. `numbers`: each plastic pathway's parameters.
 
-    `in_integers`: arrivals are added as integers, see `integer_arrivals`.
+    `in_integers`: arrivals are added as integers, see `integer_arrivals`. `interpreted`: the rule is, see `bytecode`.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Lifetime:
         numbers: list[np.ndarray],
         dtype: type = np.float32,
         in_integers: bool = False,
+        interpreted: bool = False,
     ):
         self.life, self.wiring, self.structure = life, wiring, structure
         network = life.spiking_network
@@ -82,6 +86,7 @@ class Lifetime:
         self.plastic: PlasticState = make_plastic(network, wiring, structure.pathways, self.taus_s, dtype)
         self.log = self._new_log()
         self.modulators: list[np.ndarray] = []  # of each plastic pathway, the modulator's values (n_post,)
+        self.interpreted = interpreted
         self.events = self._bind_events()
         self.step, self.status = 0, steps.ALIVE
         self.kept: list[np.ndarray] | None = None  # in an excursion: the state that life comes back to
@@ -106,9 +111,16 @@ class Lifetime:
             post = network.populations[network.index(pathway.post)]
             readable = tuple(sorted(post.neuron.reads))
             places = self._places(k, pathway, structure, readable)
-            self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
             arrivals = INTEGERS if len(self.integer.sums) else NUMBERS
-            found.append(compiled_events(structure, readable, dtype, index, arrivals))
+            if self.interpreted:
+                program = spiking_program(structure, readable)
+                registers = program.registers(self.parameters[k])
+                self._kept += [program.words, registers]
+                places |= {"program": program.words.ctypes.data, "registers": registers.ctypes.data}
+                found.append(interpreted_events(structure, dtype, index, arrivals))
+            else:
+                found.append(compiled_events(structure, readable, dtype, index, arrivals))
+            self._frames.append(np.array([places[name] for name in slots(structure, readable)], np.int64))
         self._addresses = found
         return events_of(found, np.array([frame.ctypes.data for frame in self._frames], np.int64))
 
@@ -131,7 +143,7 @@ class Lifetime:
             "gain": (self.integer.gain if in_integers else plastic.gain)[k:], "not_finite": self.integer.not_finite,
             "w_min": plastic.w_min[k:], "w_max": plastic.w_max[k:], "parameters": self.parameters[k],
             "column_start": wiring.column_start[wiring.column_first[k] :], "synapse": wiring.column_synapse,
-            "source": wiring.column_source, "m": m,
+            "source": wiring.column_source, "m": m, **dict.fromkeys(INTERPRETED, m),
             **{f"neuron {name}": states[neuron.reads[name]] for name in readable},
         }  # fmt: skip
         for x, item in enumerate(filters_of(structure), plastic.own[k]):
