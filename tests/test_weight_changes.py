@@ -20,7 +20,7 @@ from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPat
 from plasticbench.networks.weight_changes import WeightChange
 from plasticbench.rules import load_rule
 from plasticbench.simulation.engine import EngineOptions, find_engine
-from plasticbench.simulation.spiking.cuda.engine import CudaEngine
+from plasticbench.simulation.cuda.engine import CudaEngine
 from plasticbench.simulation.spiking.wiring import draw_wiring, synapses_of
 from plasticbench.stepping.spiking_life import SteppedLife
 
