@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from plasticbench.drawing.lives import LifeHistory
+    from plasticbench.tasks.record import LifeRecord
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
@@ -306,6 +307,15 @@ class Task(abc.ABC):
             self.life(draw_conditions(self.conditions, seed, given), seed)
             for seed, given in zip(seeds, fixed, strict=True)
         )
+
+    def record(self, rule: Any, seed: int | None = None, **options: Any) -> LifeRecord:
+        """One lifetime to be looked at: spikes, rates, weights over time. See `record_life` for options and errors.
+
+        `rule`: a rule, its name or file, or a Python policy. `seed`: the first official one unless given.
+        """
+        from plasticbench.tasks.record import record_life
+
+        return record_life(self, rule, seed, **options)
 
     def group(self, rules: Rules) -> list[tuple[list[int], Any]]:
         """Rules of equal structure together, so that they share one compiled kernel; policies alone."""
