@@ -163,6 +163,12 @@ def run_compare(arguments: Namespace) -> None:
     compare.run_compare(arguments)
 
 
+def run_watch(arguments: Namespace) -> None:
+    from plasticbench.command_line import watch
+
+    watch.run_watch(arguments)
+
+
 def run_transfer(arguments: Namespace) -> None:
     from plasticbench.command_line import transfer
 

@@ -13,7 +13,7 @@ import base64
 import html
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plasticbench.drawing.movies import ffmpeg, gif, mp4
+from plasticbench.drawing.painter import Painter
 from plasticbench.drawing.recorded import Recorded, RecordedHistory
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import write_bytes
@@ -39,6 +41,7 @@ N_NEURONS = 100  # of each population, whose spikes are kept
 N_SYNAPSES = 2_000  # of each pathway of a spiking network, whose weights are kept
 N_TIMES = 200  # moments at which weights are kept
 N_BINS = 1_000  # of rates
+N_FRAMES = 60  # of a picture that moves
 MOST_STEPS = 10_000_000  # of spikes and rates: of a longer life, the last ones
 _WINDOW = "recorded"  # the phase that is added to such a life
 
@@ -121,7 +124,30 @@ class LifeRecord:
 
     def figure(self, until_step: int | None = None) -> Any:
         """The task's picture of the life, a matplotlib figure."""
-        return self.history(until_step).figure()
+        return self._entitled(self.history(until_step))
+
+    def frames(self, n: int = N_FRAMES) -> Iterator[np.ndarray]:
+        """The life as it grows, (height, width, 3) uint8 each; the last one is the whole."""
+        painter, steps = Painter(), self.kept.steps
+        for k in np.unique(np.linspace(0, len(steps) - 1, n).astype(int)):
+            history = self.history(int(steps[k]))
+            yield painter.draw(self._entitled(history))
+
+    def _entitled(self, history: RecordedHistory) -> Any:
+        """The picture of a history, which names the rule and the seed."""
+        figure = history.figure()
+        title = figure.get_suptitle()
+        figure.suptitle(f"{title}\n{self.rule}, seed {self.seed}", fontsize=10)
+        return figure
+
+    def gif(self, path: str | Path) -> None:
+        """The life as a picture that moves."""
+        write_bytes(path, gif(self.frames()))
+
+    def mp4(self, path: str | Path) -> None:
+        """As `gif`, by ffmpeg. Raises PlasticbenchError where there is none."""
+        ffmpeg()  # before a minute is spent on drawing
+        write_bytes(path, mp4(self.frames()))
 
     def png(self, path: str | Path | None = None) -> bytes:
         """The task's picture of the life; written to `path`, too, if one is given."""
