@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread
+from plasticbench.command_line.describe import describe_cost, describe_result, describe_rule, describe_spread
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
@@ -176,6 +176,7 @@ def run_transfer(arguments: Namespace) -> None:
 
 
 def run_learn(arguments: Namespace) -> None:
+    from plasticbench.learning.record import load_run
     from plasticbench.learning.run import learn, named_value, repeat
 
     options = dict(named_value(text, "option") for text in arguments.option)
@@ -185,7 +186,7 @@ def run_learn(arguments: Namespace) -> None:
             "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
             "budget": arguments.budget, "options": options, "engine": arguments.engine,
             "device": arguments.device, "resume": arguments.resume, "overwrite": arguments.overwrite,
-            "workers": arguments.workers or 0, "progress": bar,
+            "workers": arguments.workers or 0, "progress": bar, "callbacks": arguments.log,
         }  # fmt: skip
         if len(seeds) == 1:
             results = [learn(out=arguments.out, seed=arguments.seed, **settings)]
@@ -193,10 +194,12 @@ def run_learn(arguments: Namespace) -> None:
             results = repeat(out=arguments.out, seeds=seeds, **settings)
     if len(seeds) > 1:
         print(describe_spread(seeds, results))
+        print(f"runs: {arguments.out} (spread.png, spread.csv, summary.json, a folder for each seed)")
         return
     print(describe_rule(results[0].rule))
     print(f"\n{describe_result(results[0])}")
-    print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
+    print(f"\n{describe_cost(load_run(arguments.out).cost)}")
+    print(f"run: {arguments.out} (rule.json, result.json, history.jsonl, history.csv, learning_curve.png)")
 
 
 def run_submit(arguments: Namespace) -> None:

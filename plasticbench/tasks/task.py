@@ -30,13 +30,13 @@ from plasticbench.tasks.outcome import Outcome, merge
 from plasticbench.tasks.policy import TaskPolicy
 from plasticbench.tasks.rule_map import RuleMap
 from plasticbench.tasks.score import score_of
+from plasticbench.tasks.shown import Shown
 from plasticbench.tasks.specification import declared, declared_life
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from plasticbench.drawing.lives import LifeHistory
-    from plasticbench.tasks.record import LifeRecord
 
 OFFICIAL_SEED_BASE = 1_000_000  # official lifetimes are base, base + 1, …; learners never train on them
 TRAINING_SEED_BASE = 2**40  # training seeds are drawn above
@@ -50,7 +50,7 @@ Rules = Any  # a Rule, its name, a RuleBatch, a policy, a sequence of those, or 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(abc.ABC):
+class Task(Shown, abc.ABC):
     """What a task's author declares: numbers as fields, and `life`, `loss`, `blow_up_loss`, `shortened`, `draw_life`.
 
     `metrics` are reported beside the loss. Everything else follows from the lives.
@@ -307,15 +307,6 @@ class Task(abc.ABC):
             self.life(draw_conditions(self.conditions, seed, given), seed)
             for seed, given in zip(seeds, fixed, strict=True)
         )
-
-    def record(self, rule: Any, seed: int | None = None, **options: Any) -> LifeRecord:
-        """One lifetime to be looked at: spikes, rates, weights over time. See `record_life` for options and errors.
-
-        `rule`: a rule, its name or file, or a Python policy. `seed`: the first official one unless given.
-        """
-        from plasticbench.tasks.record import record_life
-
-        return record_life(self, rule, seed, **options)
 
     def group(self, rules: Rules) -> list[tuple[list[int], Any]]:
         """Rules of equal structure together, so that they share one compiled kernel; policies alone."""
