@@ -69,8 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = command("show", "a rule's equations, parameters and picture, or a learner's options")
     p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
-    p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
-    p.add_argument("--task", metavar="ID", help="the picture is of the rule's first official lifetime on this task")
+    p.add_argument("--png", metavar="FILE", help="write the rate map, or spike-timing window, triplets and pairs by rate")
+    p.add_argument("--task", metavar="ID", help="the picture is of synapses as they start on this task")
+    p.add_argument("--w", type=float, metavar="W", help="the picture is of synapses of this weight")
 
     p = command("watch", "look at one lifetime under a rule: spikes, rates and weights over time")
     p.add_argument("rule", metavar="RULE", help="a known rule's name or a rule file")

@@ -14,7 +14,7 @@ from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
-from plasticbench.files import check_output, read_json, write_bytes
+from plasticbench.files import check_output, read_json
 from plasticbench.learning.options import describe_learner, options_of
 from plasticbench.rules import Rule, families, known_rules, load_rule
 from plasticbench.tasks import registry
@@ -91,35 +91,9 @@ def describe_learners() -> str:
 
 
 def run_show(arguments: Namespace) -> None:
-    if _is_learner(arguments.rule):
-        if arguments.png:
-            raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
-        print(describe_learner(arguments.rule))
-        return
-    rule = load_rule(arguments.rule)
-    if arguments.task and not arguments.png:
-        raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
-    if arguments.png:
-        write_bytes(arguments.png, _picture(rule, arguments.task))
-    print(describe_rule(rule))
-    if arguments.png:
-        print(f"\npicture: {arguments.png}")
+    from plasticbench.command_line import show
 
-
-def _picture(rule: Rule, task_id: str | None) -> bytes:
-    """PNG of what a rule does at a synapse, or of its first official lifetime on a task."""
-    if task_id is None:
-        from plasticbench.drawing.rules import rule_picture
-
-        return rule_picture(rule)
-    from plasticbench.stepping.picture import life_picture
-
-    return life_picture(rule, registry.task(task_id))
-
-
-def _is_learner(name: str) -> bool:
-    """Whether a name is a learner's and not a rule's or a file's."""
-    return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
+    show.run_show(arguments)
 
 
 def run_evaluate(arguments: Namespace) -> None:
@@ -227,9 +201,13 @@ def run_verify(arguments: Namespace) -> None:
     if arguments.rounds:
         board.live_rounds(arguments.board, [registry.task(arguments.task).id] if arguments.task else ())
     elif arguments.all:
-        print(board.verify_all(arguments.board))
+        with ProgressBar("verifying", "entry") as bar:
+            errata = board.verify_all(arguments.board, progress=lambda done, n, name: bar(done, n))
+        print(errata)
     else:
-        print(board.verify(arguments.entry, arguments.board))
+        with ProgressBar("verifying") as bar:
+            found = board.verify(arguments.entry, arguments.board, progress=bar)
+        print(found)
 
 
 def run_board(arguments: Namespace) -> None:

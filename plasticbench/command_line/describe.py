@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from plasticbench.evaluation.comparison import FEWEST
 from plasticbench.evaluation.result import Result
 from plasticbench.evaluation.transfer import frozen_pathways
-from plasticbench.learning.run_directory import Cost
 from plasticbench.rules import Rule
 from plasticbench.rules.equations import memories
+
+if TYPE_CHECKING:
+    from plasticbench.learning.run_directory import Cost
 
 
 def describe_rule(rule: Rule) -> str:
