@@ -70,7 +70,7 @@ def verify(
     task is gone, or if its folder cannot be written; a failed verification is a result, not an error.
 
     `reference_lives` keeps the reference rules' official losses, by task hash and engine, for the next call.
-    `progress` is called with the lifetimes done and those expected, which grow where a doubtful case is looked at again.
+    `progress` is called with the lifetimes done and those expected, more where a doubtful case is looked at again.
     """
     opened = board if isinstance(board, Board) else open_board(board, catalogue)
     found = entry if isinstance(entry, Entry) else opened.find(entry)

@@ -15,9 +15,13 @@ from plasticbench.tasks import record as record_module
 
 # A task of every kind: linear, with lateral weights, with a readout, clamped, spiking with one neuron and with many.
 SOME = {
-    "OjaMini-v0": "oja", "PrincipalComponentsMini-v0": "oja-anti-hebb", "ContinualFamiliarityMini-v0": "anti-hebbian-decay-mini",
-    "SliceL5-v0": "minimal-triplet-l5", "InhibitoryBalanceMini-v0": "vogels-2011", "StabilityIEMini-v0": "vogels-2011",
-}  # fmt: skip
+    "OjaMini-v0": "oja",
+    "PrincipalComponentsMini-v0": "oja-anti-hebb",
+    "ContinualFamiliarityMini-v0": "anti-hebbian-decay-mini",
+    "SliceL5-v0": "minimal-triplet-l5",
+    "InhibitoryBalanceMini-v0": "vogels-2011",
+    "StabilityIEMini-v0": "vogels-2011",
+}
 
 
 def short(name):

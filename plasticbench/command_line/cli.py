@@ -69,7 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = command("show", "a rule's equations, parameters and picture, or a learner's options")
     p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
-    p.add_argument("--png", metavar="FILE", help="write the rate map, or spike-timing window, triplets and pairs by rate")
+    p.add_argument(
+        "--png", metavar="FILE", help="write the rate map, or the spike-timing window with triplets and rates"
+    )
     p.add_argument("--task", metavar="ID", help="the picture is of synapses as they start on this task")
     p.add_argument("--w", type=float, metavar="W", help="the picture is of synapses of this weight")
 
@@ -120,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--family", metavar="F[,K=V…]", help="search space (default: the task's first)")
     p.add_argument("--budget", type=_positive, default=20_000, metavar="LIFETIMES")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--repeat", type=_positive, default=1, metavar="N", help="runs with seeds SEED, SEED+1, …, and one curve of all")
+    p.add_argument("--repeat", type=_positive, default=1, metavar="N", help="seeds SEED, SEED+1, …; one curve of all")
     p.add_argument("--option", action="append", default=[], metavar="K=V", help="of the learner; repeatable")
     p.add_argument("--engine", default="auto", metavar="E", help="auto, cpu, torch, cuda")
     p.add_argument("--device", metavar="D", help="of the torch engine, as cpu or cuda; of the cuda engine, as cuda:1")

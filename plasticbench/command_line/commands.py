@@ -6,7 +6,6 @@ import importlib
 import json
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from plasticbench.command_line.describe import describe_cost, describe_result, describe_rule, describe_spread
@@ -16,7 +15,7 @@ from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
 from plasticbench.files import check_output, read_json
 from plasticbench.learning.options import describe_learner, options_of
-from plasticbench.rules import Rule, families, known_rules, load_rule
+from plasticbench.rules import Rule, families, known_rules
 from plasticbench.tasks import registry
 
 

@@ -1,4 +1,4 @@
-"""`plasticbench watch`: one lifetime under a rule, in the terminal, as a picture, as a picture that moves, as arrays."""
+"""`plasticbench watch`: one lifetime under a rule, in the terminal, as pictures that stand or move, as arrays."""
 
 from __future__ import annotations
 

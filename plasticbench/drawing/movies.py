@@ -38,7 +38,8 @@ def mp4(frames: Iterable[np.ndarray]) -> bytes:
         file = Path(folder) / "life.mp4"
         command = [
             program, "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-            "-r", str(FRAMES_PER_S), "-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", str(file),
+            "-r", str(FRAMES_PER_S), "-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+            "-pix_fmt", "yuv420p", str(file),
         ]  # fmt: skip
         done = subprocess.run(
             command, input=b"".join(frame.tobytes() for frame in shown), capture_output=True, check=False

@@ -90,8 +90,8 @@ class RecordedLife:
 
     @property
     def readout(self) -> Tensor:
-        """Logits so far, (1, n_shown); of networks that have a readout."""
-        return self._kept.recordings[Readout()][0, :, : self.step]
+        """Logits so far, (1, n_shown), the item now shown among them; of networks that have a readout."""
+        return self._kept.recordings[Readout()][0, :, : self.step + 1]
 
     def _until(self, k: int) -> Recordings:
         """The declared recordings as a life that is at sampled moment k has them: 0 where nothing was lived yet."""
@@ -114,7 +114,7 @@ class RecordedLife:
         if isinstance(recording, FinalWeights):
             return torch.from_numpy(self._kept.weights[recording.pathway][k])[None, None]
         if isinstance(recording, Readout):
-            return _zero_after(value, step)
+            return _zero_after(value, step + 1)  # the item now shown is answered already
         if isinstance(recording, Modulation):
             modulator = self.first.modulator
             return _zero_after(value, sum(at < step for at in modulator.steps) if modulator else 0)

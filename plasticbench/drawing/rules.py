@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FAST_HZ", "RATE_LIMIT", "SLOW_HZ", "W_SHOWN", "Assumed", "RateMap", "rate_map", "rule_picture", "shown_pathways", "timing_window"]  # fmt: skip
+__all__ = [
+    "FAST_HZ", "RATE_LIMIT", "SLOW_HZ", "W_SHOWN", "Assumed", "RateMap", "rate_map", "rule_picture", "shown_pathways",
+    "timing_window",
+]  # fmt: skip
 
 W_SHOWN = Assumed().w  # the weight at which a rule is shown unless told
 RATE_LIMIT = 2.0  # of pre and post, both signs

@@ -1,4 +1,4 @@
-"""A life with frozen weights and the same life under a rule, small enough for a page: what plasticity is good for here."""
+"""A life with frozen weights and the same life under a rule, small enough for a page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _RASTER_S = 1.0
 _LINES = 12  # weights drawn each for itself
 _SMALL = 7  # points, of letters
+_INKS = (PLASTIC, TARGET, "#2b9a66", MUTED)  # of pathways
 
 
 def thumbnail(lives: Sequence[Recorded], titles: Sequence[str], description: str) -> bytes:
@@ -72,7 +73,7 @@ def _draw_spikes(axes: Axes, kept: Recorded) -> None:
 def _draw_distributions(axes: Axes, kept: Recorded) -> None:
     """Of each pathway the median and the middle nine tenths, in units of the largest weight allowed."""
     time_s = kept.steps * kept.life.dt_s
-    for pathway, colour in zip(kept.life.spiking_network.plastic_pathways, (PLASTIC, TARGET, "#2b9a66", MUTED), strict=False):
+    for pathway, colour in zip(kept.life.spiking_network.plastic_pathways, _INKS, strict=False):
         low, middle, high = np.percentile(kept.weights[pathway.name] / pathway.w_max, (5, 50, 95), axis=1)
         axes.fill_between(time_s, low, high, color=colour, alpha=0.25, lw=0)
         axes.plot(time_s, middle, color=colour, lw=1.3, label=pathway.name)

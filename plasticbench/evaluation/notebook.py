@@ -28,7 +28,7 @@ def result_html(result: Result) -> str:
         "blew up": str(sum(status == "blow-up" for status in result.statuses)),
         **{name: f"{_mean(values):.5g}" for name, values in result.metrics.items() if math.isfinite(_mean(values))},
         "engine": result.where,
-        "took": f"{result.wall_s:.3g} s for {result.simulated_s:.4g} simulated s, and {result.compile_s:.3g} s compiling",
+        "simulated": f"{result.simulated_s:.4g} s in {result.wall_s:.3g} s, and {result.compile_s:.3g} s compiling",
     }
     return f"<p><b>{html.escape(result.name)}</b> on {html.escape(result.task)}</p>{html_table(rows)}"
 

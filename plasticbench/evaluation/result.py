@@ -88,7 +88,9 @@ class Result:
     @property
     def name(self) -> str:
         """Of the rule, or of a Python policy."""
-        return self.rule.name if isinstance(self.rule, Rule) else getattr(self.rule, "__name__", type(self.rule).__name__)
+        if isinstance(self.rule, Rule):
+            return self.rule.name
+        return getattr(self.rule, "__name__", type(self.rule).__name__)
 
     @property
     def where(self) -> str:

@@ -17,9 +17,9 @@ _NOT_BARE = re.compile(r"([_&%#$])")
 
 def rule_latex(rule: Rule) -> str:
     """Every change as one display: a line for each pathway and event, parameters as symbols."""
-    lines = [
-        rf"\text{{{_text(where)}}}\quad \Delta {state} &= {right}" for where, state, right in _changes(rule)
-    ] or [r"\Delta w &= 0"]
+    lines = [rf"\text{{{_text(where)}}}\quad \Delta {state} &= {right}" for where, state, right in _changes(rule)] or [
+        r"\Delta w &= 0"
+    ]
     return "$$\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}$$"
 
 
@@ -32,7 +32,8 @@ def rule_html(rule: Rule) -> str:
         parts.append(f" · {html.escape(rule.citation)}")
     parts.append("</p><table>")
     for where, state, right in _changes(rule):
-        parts.append(f"<tr><td>{html.escape(where)}</td><td>{convert(rf'\Delta {state} = {right}')}</td></tr>")
+        equation = convert(rf"\Delta {state} = {right}")
+        parts.append(f"<tr><td>{html.escape(where)}</td><td>{equation}</td></tr>")
     parts.append("</table>")
     for name, pathway in rule.pathways.items():
         told = [f"{memory.name}: {memory.text}" for memory in memories(pathway)]

@@ -64,7 +64,9 @@ def dataset_of(record: LifeRecord) -> Any:
     is_slice = "moment" in arrays
     told = {k: v if isinstance(v, (str, int, float)) else json.dumps(v) for k, v in about(record).items()}
     coordinates = {"weights_time_s", "rate_time_s", "moment", "protocol", "phase_name"} & set(arrays)
-    variables = {name: (_dimensions(name, values, is_slice), values) for name, values in arrays.items() if name != "about"}
+    variables = {
+        name: (_dimensions(name, values, is_slice), values) for name, values in arrays.items() if name != "about"
+    }
     return xarray.Dataset(
         {name: variable for name, variable in variables.items() if name not in coordinates},
         {name: variables[name] for name in coordinates},

@@ -32,7 +32,9 @@ def _sampling(life: Life, pathway: str, n_times: int, n_synapses: int) -> Weight
     return Weights(pathway, every_s, n_synapses if isinstance(life.network, SpikingNetwork) else None)
 
 
-def weights_over_time(life: Life, recordings: Recordings, rules: Any) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
+def weights_over_time(
+    life: Life, recordings: Recordings, rules: Any
+) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
     """Steps (n_times,), the last one the end of life; pathway -> (n_times, ...); and a clamped synapse's start.
 
     `life` as `with_weights` made it; `rules`: the batch of one rule, or the policy, that lived it.

@@ -1,4 +1,4 @@
-"""The weights at which rules are drawn: inside the range of a task that they live on, since a rule may depend on them."""
+"""The weights at which rules are drawn: inside the range of a task that they live on."""
 
 from __future__ import annotations
 
