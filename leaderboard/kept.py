@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -61,7 +62,7 @@ def rank_draws(lived: Sequence[Draws], attempts: Sequence[int]) -> Ranking:
     if kept is not None:
         try:
             return _unpacked(kept)
-        except (ValueError, KeyError, OSError, EOFError):
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
             pass  # damaged: made anew
     found = ranking.rank_draws(lived, attempts)
     _keep(name, _packed(found))

@@ -179,7 +179,7 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _answer(request: Mapping[str, Any], report: Report) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any], report: Report | None = None) -> dict[str, Any]:
     try:
         _bound_memory(request["engine"])
         return _pace_of(request) if request["rules"] is None else _measured(request, report)
@@ -213,7 +213,7 @@ def _pace_of(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"pace_s": time.perf_counter() - start}
 
 
-def _measured(request: Mapping[str, Any], report: Report) -> dict[str, Any]:
+def _measured(request: Mapping[str, Any], report: Report | None) -> dict[str, Any]:
     from plasticbench.rules.codec import rule_from_json
 
     from .catalogue import measured

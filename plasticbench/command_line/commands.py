@@ -179,6 +179,8 @@ def run_submit(arguments: Namespace) -> None:
     board = _leaderboard()
     about = {"origin": arguments.provenance} if arguments.provenance else None
     entry = board.submit(arguments.result, arguments.board, authors=arguments.authors, about=about)
+    if not arguments.authors:
+        print("authors: anonymous (on the public board they are named: --authors NAMES)")
     print(f"entry: {entry}\nstate: self-reported (ranked once verified: plasticbench verify {entry})")
 
 
