@@ -73,12 +73,12 @@ class FlatPathway(gymnasium.Wrapper):
         """Δw by pathway of a flat action."""
         (n,) = self.action_space.shape or (0,)
         try:
-            given = np.asarray(action, np.float64)
-        except (TypeError, ValueError, RuntimeError):
-            given = np.asarray(np.nan)
-        if given.shape != (n,):
+            given = np.asarray(action)
+        except (TypeError, ValueError, RuntimeError):  # ragged; a tensor that carries a gradient
+            given = np.asarray(None)
+        if given.shape != (n,) or given.dtype.kind not in "biuf":
             raise PlasticbenchError(f"action: {shorten(action)} is not {n} real numbers, one a synapse, shape ({n},)")
-        return {self.pathway: self.scale * given.reshape(self._w_shape)}
+        return {self.pathway: self.scale * given.astype(np.float64).reshape(self._w_shape)}
 
     def policy(self, predict: Callable[[np.ndarray], Any]) -> Callable[[Any], dict[str, Any]]:
         """What `plasticbench.evaluate` takes, of a flat policy: (n_lifetimes, n) float32 -> (n_lifetimes, n_synapses).
