@@ -66,8 +66,9 @@ def timing_window(
 
 def change_by_rate(rule: Rule, pathway: str, pre_first: bool, assumed: Assumed | None = None) -> np.ndarray:
     """(n_rates,) Δw of a pair PAIR_DELAY_S apart within trains at RATES_HZ."""
-    is_pre, gaps = np.array([[pre_first], [not pre_first]]), np.array([[PAIR_DELAY_S]])
-    return np.array([change_of_group(rule, pathway, is_pre, gaps, rate, assumed)[0] for rate in RATES_HZ])
+    n = len(RATES_HZ)
+    is_pre, gaps = np.array([[pre_first] * n, [not pre_first] * n]), np.full((1, n), PAIR_DELAY_S)
+    return change_of_group(rule, pathway, is_pre, gaps, np.array(RATES_HZ), assumed)
 
 
 def change_of_triplets(rule: Rule, pathway: str, assumed: Assumed | None = None) -> dict[str, float]:
@@ -80,19 +81,23 @@ def change_of_triplets(rule: Rule, pathway: str, assumed: Assumed | None = None)
 
 
 def change_of_group(
-    rule: Rule, pathway: str, is_pre: np.ndarray, gaps_s: np.ndarray, rate_hz: float, assumed: Assumed | None = None
+    rule: Rule,
+    pathway: str,
+    is_pre: np.ndarray,
+    gaps_s: np.ndarray,
+    rate_hz: float | np.ndarray,
+    assumed: Assumed | None = None,
 ) -> np.ndarray:
-    """(n,) Δw of a group of spikes that is repeated at `rate_hz`, once traces and states have settled.
+    """(n,) Δw of a group of spikes that is repeated at `rate_hz` (one, or (n,)), once traces and states have settled.
 
     is_pre (n_spikes, n): whether each spike is presynaptic, else postsynaptic; gaps_s (n_spikes - 1, n) between them.
     """
-    period_s = 1.0 / rate_hz
-    waits = np.concatenate([gaps_s, period_s - gaps_s.sum(0, keepdims=True)])
+    waits = np.concatenate([gaps_s, 1.0 / rate_hz - gaps_s.sum(0, keepdims=True)])
     own = rule.for_pathway(pathway) or PathwayRule.make()
     n = is_pre.shape[1]
     values = {name: np.zeros(n) for name in (*own.traces, *own.states)}
     change = np.zeros(n)
-    for _ in range(max(2, round(_SETTLING_S * rate_hz))):
+    for _ in range(max(2, round(_SETTLING_S * float(np.max(rate_hz))))):
         change = np.zeros(n)
         for k, (pre_spikes, wait) in enumerate(zip(is_pre, waits, strict=True)):
             found = changes_at(

@@ -53,7 +53,8 @@ class FlatPathway(gymnasium.Wrapper):
         self.scale = float(scale)
         self._w_shape = tuple(offered["w"].shape)
         n_seen = sum(math.prod(offered[name].shape) for name in self.variables)
-        self.observation_space = spaces.Box(-np.inf, np.inf, (n_seen,), np.float32)
+        bound = float(offered["w"].high.max())
+        self.observation_space = spaces.Box(-bound, bound, (n_seen,), np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, (math.prod(self._w_shape),), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
