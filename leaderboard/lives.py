@@ -1,28 +1,18 @@
 """Thumbnails of lives: on every task the first official lifetime with frozen weights beside the best rule's.
 
-    python -m plasticbench.leaderboard.lives [--task ID]... [--track T] [--redo]
-
-They are kept as files, since a full-size life takes minutes and a site is written in seconds. What has a picture
-already is left alone, so a run that was stopped goes on; `--redo` draws anew. A picture says itself which rules it
-shows, and stays true when another rule becomes the best.
+They are files, made by `draw_lives`, since a full-size life takes minutes and a site is written in seconds. A picture
+says itself which rules it shows, and stays true when another rule becomes the best.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
-from plasticbench.errors import PlasticbenchError
-from plasticbench.files import write_bytes
-
-from .entry import RULE_FILE, task_slug
+from .entry import task_slug
 
 FOLDER = Path(__file__).parent / "lives"
 
@@ -41,54 +31,3 @@ def picture_of(task_id: str) -> Markup:
         '<figure class="life"><img alt="{}" width="{}" height="{}" style="max-width:100%;height:auto" '
         'src="data:image/png;base64,{}"><figcaption class="small muted">{}</figcaption></figure>'
     ).format(words, width, height, base64.b64encode(content).decode(), words)
-
-
-def draw(task: Any, rule: Any) -> bytes:
-    """The thumbnail of a task: frozen weights, and the rule in the same lifetime."""
-    from plasticbench.drawing.thumbnail import thumbnail
-
-    records = [task.record("null"), task.record(rule)]
-    words = (
-        f"One life, seed {records[0].seed}: left with frozen weights (loss {records[0].loss:.3g}), "
-        f"right under {rule.name} (loss {records[1].loss:.3g})."
-    )
-    return thumbnail([record.kept for record in records], ["frozen weights", rule.name], words)
-
-
-def best_rule(board: Any, task_id: str) -> Any:
-    """The first of a task's ranking that changes anything, else the task's reference rule."""
-    from .standings import task_standings
-
-    table = task_standings(board, task_id)
-    for row in table.ranked:
-        if not row.is_frozen and not row.entry.changes_nothing:
-            return board.catalogue.load_rule(row.entry.folder / RULE_FILE)
-    return board.catalogue.load_rule(table.task.reference_rule)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw what lacks a picture, a line each; 0, or 2 for an unknown task."""
-    from .board import open_board
-
-    parser = argparse.ArgumentParser(prog="python -m plasticbench.leaderboard.lives", description=__doc__)
-    parser.add_argument("--task", action="append", metavar="ID", help="repeatable (default: all)")
-    parser.add_argument("--track", metavar="T", help="only tasks of this track")
-    parser.add_argument("--redo", action="store_true", help="draw anew what has a picture")
-    parsed = parser.parse_args(arguments)
-    board = open_board()
-    try:
-        wanted = [board.catalogue.task(i) for i in parsed.task or board.catalogue.tasks]
-        for task in wanted:
-            path = FOLDER / f"{task_slug(task.id)}.png"
-            if (parsed.track and task.track != parsed.track) or (path.is_file() and not parsed.redo):
-                continue
-            write_bytes(path, draw(task, best_rule(board, task.id)))
-            print(path, flush=True)
-    except PlasticbenchError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
