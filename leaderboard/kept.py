@@ -12,7 +12,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -71,8 +71,8 @@ def rank_draws(lived: Sequence[Draws], attempts: Sequence[int]) -> Ranking:
 
 def _packed(found: Ranking) -> bytes:
     file = io.BytesIO()
-    arrays: Mapping[str, np.ndarray] = {name: getattr(found, name) for name in _ARRAYS}
-    np.savez(file, groups=np.array(json.dumps(found.groups)), **arrays)
+    arrays = {name: getattr(found, name) for name in _ARRAYS}
+    np.savez(file, groups=np.array(json.dumps(found.groups)), **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 
