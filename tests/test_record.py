@@ -61,6 +61,9 @@ def test_it_has_what_a_stepped_life_has(name):
         assert recorded.series(series) == pytest.approx(there, rel=1e-5, abs=1e-9), series
     if task.track == "rate":
         assert recorded.series("loss") == pytest.approx(history.series("loss")[places], rel=1e-9)
+    for pathway, w in recorded.life.weights.items():
+        there = np.ravel(history.life.weights[pathway].numpy())[: w.numel()]  # padded, if sparse
+        assert np.ravel(w.numpy()) == pytest.approx(there, rel=1e-5, abs=1e-9)
     if task.track == "spiking":
         assert np.array_equal(recorded.life.recent_spikes(), history.life.recent_spikes())
 

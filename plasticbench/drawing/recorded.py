@@ -89,6 +89,13 @@ class RecordedLife:
         return draw_wiring(network, self.first.seed).synapses(k, network.size(network.pathways[k].pre))
 
     @property
+    def weights(self) -> dict[str, Tensor]:
+        """Pathway -> weights now, (1, ...); of spiking networks of the synapses that were kept."""
+        import torch
+
+        return {name: torch.from_numpy(w[self._n_shown - 1])[None] for name, w in self._kept.weights.items()}
+
+    @property
     def readout(self) -> Tensor:
         """Logits so far, (1, n_shown), the item now shown among them; of networks that have a readout."""
         return self._kept.recordings[Readout()][0, :, : self.step + 1]
