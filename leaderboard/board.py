@@ -14,6 +14,7 @@ from plasticbench.schema_errors import Problem
 
 from .catalogue import Catalogue, installed
 from .entry import ENTRY_FILE, Entry, read_entry, task_slug
+from .kept import problems_of
 from .validation import entry_folders, entry_problems
 
 
@@ -79,7 +80,7 @@ class Board:
         entries: dict[str, Entry] = {}
         broken: dict[str, str] = {}
         for name, folder in folders:
-            problems = entry_problems(folder, catalogue=self.catalogue)
+            problems = problems_of(folder, self.catalogue)
             try:
                 if not problems:
                     entries[name] = read_entry(folder)

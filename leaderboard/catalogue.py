@@ -112,16 +112,27 @@ def _check_rule(rule: Any, task: Any) -> None:
     check_rule(task.part_of(rule), task.pathways, task.events, variables, task.arrays if rule.arrays else None)
 
 
-def measured(task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
-    """The rules' lifetimes, simulated in this process."""
+def measured(
+    task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str, report: Callable[[int, int], None] | None = None
+) -> Measurement:
+    """The rules' lifetimes, simulated in this process, so many at a time as `evaluate` does.
+
+    `report` is called with the lifetimes done and those in all.
+    """
     from plasticbench.evaluation.result import hardware, versions
     from plasticbench.simulation.engine import verifying_engine
 
-    outcome = task.run(list(rules), seeds, engine=verifying_engine(engine), metrics=False)
+    size = task.lifetimes_per_report or len(seeds)
+    outcomes = []
+    for first in range(0, len(seeds), size):
+        part = seeds[first : first + size]
+        outcomes.append(task.run(list(rules), part, engine=verifying_engine(engine), metrics=False))
+        if report is not None:
+            report(first + len(part), len(seeds))
     return Measurement(
-        losses=outcome.losses.detach().cpu().numpy().astype(np.float64),
-        statuses=outcome.statuses,
-        engine=outcome.engine,
+        losses=np.concatenate([o.losses.detach().cpu().numpy().astype(np.float64) for o in outcomes], 1),
+        statuses=np.concatenate([o.statuses for o in outcomes], 1),
+        engine=outcomes[0].engine,
         versions=versions(),
         hardware=hardware(),
     )

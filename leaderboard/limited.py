@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,11 @@ from .catalogue import Measurement
 SLOWER = 30.0  # times the reference rule's time that a rule may take
 SECONDS_BESIDE = 300.0  # further, for compiling and a busy machine
 MAX_BYTES = 8 * 2**30  # of memory on the cpu engine
+_PROGRESS = b"progress "  # how a line begins that is no answer yet
 _SERVE = "from plasticbench.leaderboard.limited import serve; serve()"
+
+
+Report = Callable[[int, int], None]
 
 
 class LimitExceeded(PlasticbenchError):  # noqa: N818  (says what is, not what failed)
@@ -44,12 +48,27 @@ class LimitedMeasure:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._pace_s: dict[tuple[str, str], float | None] = {}  # (task's hash, engine): of one lifetime
+        self._report: Report | None = None
+
+    @contextlib.contextmanager
+    def reporting(self, report: Report | None) -> Iterator[None]:
+        """Within the block, each call tells how far it is: (lifetimes done, lifetimes in all), from 0 on."""
+        before, self._report = self._report, report
+        try:
+            yield
+        finally:
+            self._report = before
 
     def __call__(self, task: Any, rules: Sequence[Any], seeds: Sequence[int], engine: str) -> Measurement:
         """As `Catalogue.measure`. Raises LimitExceeded where it takes too long or too much memory."""
+        if self._report is not None:
+            self._report(0, len(seeds))
         pace_s = self._pace(task, engine)
         if pace_s is None:
-            return self._measure(task, rules, seeds, engine)
+            found_here = self._measure(task, rules, seeds, engine)
+            if self._report is not None:
+                self._report(len(seeds), len(seeds))
+            return found_here
         limit_s = SECONDS_BESIDE + SLOWER * pace_s * len(rules) * len(seeds)
         asked = {"rules": [rule.to_json() for rule in rules], "seeds": [int(seed) for seed in seeds]}
         found = self._ask({**_named(task, engine), **asked}, limit_s, f"{rules[0].name} on {task.id}")
@@ -98,6 +117,10 @@ class LimitedMeasure:
                 process.stdin.write(request)
                 process.stdin.flush()
                 answer = process.stdout.readline()
+                while answer.startswith(_PROGRESS):
+                    if self._report is not None:
+                        self._report(*json.loads(answer[len(_PROGRESS) :]))
+                    answer = process.stdout.readline()
             return answer, late.is_set()
         finally:
             timer.cancel()
@@ -141,7 +164,12 @@ def serve() -> None:
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         for line in sys.stdin.buffer:
-            answers.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
+
+            def report(done: int, n: int) -> None:
+                answers.write(_PROGRESS + json.dumps([done, n]).encode() + b"\n")
+                answers.flush()
+
+            answers.write(json.dumps(_answer(json.loads(line), report)).encode() + b"\n")
             answers.flush()
 
 
@@ -151,10 +179,10 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any], report: Report | None = None) -> dict[str, Any]:
     try:
         _bound_memory(request["engine"])
-        return _pace_of(request) if request["rules"] is None else _measured(request)
+        return _pace_of(request) if request["rules"] is None else _measured(request, report)
     except MemoryError:
         return {"kind": "memory", "error": f"rule: needs more than {MAX_BYTES / 2**30:g} GiB; it has no verdict"}
     except PlasticbenchError as error:
@@ -185,13 +213,13 @@ def _pace_of(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"pace_s": time.perf_counter() - start}
 
 
-def _measured(request: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(request: Mapping[str, Any], report: Report | None) -> dict[str, Any]:
     from plasticbench.rules.codec import rule_from_json
 
     from .catalogue import measured
 
     rules = [rule_from_json(rule) for rule in request["rules"]]
-    found = measured(_task(request), rules, request["seeds"], request["engine"])
+    found = measured(_task(request), rules, request["seeds"], request["engine"], report)
     return {
         "losses": found.losses.tolist(),
         "statuses": np.asarray(found.statuses).tolist(),

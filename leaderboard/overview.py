@@ -58,7 +58,7 @@ def rules_page(rules: Sequence[RuleOnBoard], leading: Mapping[str, int]) -> str:
             "name": found.rule.name,
             "citation": found.rule.citation,
             "kind": found.rule.kind,
-            "thumbnail": thumbnail(found.rule),
+            "thumbnail": thumbnail(found),
             "n_tasks": sum(standing.rank is not None for standing in found.standings),
             "n_best": leading.get(found.rule.hash, 0),
         }

@@ -10,8 +10,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from plasticbench.drawing.protocols import Assumed
 from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
 from plasticbench.rules.equations import Memory, memories
+from plasticbench.tasks.registry import task as find_task
+from plasticbench.tasks.registry import task_ids
+from plasticbench.tasks.shown_weights import assumed_on, home_of
 
 from .charts.curves import curve_plot
 from .entry import entry_slug
@@ -62,7 +66,7 @@ def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
         pathways=pathways,
         parameters=list(_parameters(rule)),
         many_parameters=_MANY_PARAMETERS,
-        figures=_figures(rule),
+        figures=_figures(found),
         w_shown=W_SHOWN,
         slow_hz=SLOW_HZ,
         fast_hz=FAST_HZ,
@@ -127,16 +131,24 @@ def _parameters(rule: Any) -> Iterator[dict[str, Any]]:
             }
 
 
-def _figures(rule: Any) -> list[dict[str, Any]]:
-    draw = _timing_figure if rule.kind == "spiking" else _map_figure
-    figures = [drawn(partial(draw, rule, name), None) for name in shown_pathways(rule)]
+def _figures(found: RuleOnBoard) -> list[dict[str, Any]]:
+    draw = partial(_timing_figure, found) if found.rule.kind == "spiking" else partial(_map_figure, found.rule)
+    figures = [drawn(partial(draw, name), None) for name in shown_pathways(found.rule)]
     return [figure for figure in figures if figure is not None]
 
 
-def _timing_figure(rule: Any, name: str) -> dict[str, Any]:
-    slow, fast = (timing_window(rule, name, rate) for rate in (SLOW_HZ, FAST_HZ))
+def assumed_of(found: RuleOnBoard, pathway: str) -> Assumed:
+    """What its pictures hold still: weights as they start on the task where it has its first entry."""
+    registered = [s.entry.task_id for s in found.standings if s.entry.task_id in task_ids()]
+    return assumed_on(found.rule, pathway, find_task(registered[0]) if registered else home_of(found.rule))
+
+
+def _timing_figure(found: RuleOnBoard, name: str) -> dict[str, Any]:
+    rule, assumed = found.rule, assumed_of(found, name)
+    slow, fast = (timing_window(rule, name, rate, assumed=assumed) for rate in (SLOW_HZ, FAST_HZ))
     curves = [("slow", 1e3 * slow.delay_s, slow.change), ("fast", 1e3 * fast.delay_s, fast.change)]
-    return {"pathway": name, "curves": curve_plot(curves, "post after pre (ms)", "weight change")}
+    plot = curve_plot(curves, "post after pre (ms)", "weight change")
+    return {"pathway": name, "curves": plot, "assumed": assumed.words}
 
 
 def _map_figure(rule: Any, name: str) -> dict[str, Any]:
@@ -144,16 +156,17 @@ def _map_figure(rule: Any, name: str) -> dict[str, Any]:
     return {"pathway": name, "curves": "", "image": diverging_png(change[::-1]), "largest": float(abs(change).max())}
 
 
-def thumbnail(rule: Any) -> Markup:
+def thumbnail(found: RuleOnBoard) -> Markup:
     """A small picture of a rule for lists; empty where there is nothing to draw."""
-    names = shown_pathways(rule)
-    return drawn(lambda: _thumbnail(rule, names[0]), Markup("")) if names else Markup("")
+    names = shown_pathways(found.rule)
+    return drawn(lambda: _thumbnail(found, names[0]), Markup("")) if names else Markup("")
 
 
-def _thumbnail(rule: Any, name: str) -> Markup:
+def _thumbnail(found: RuleOnBoard, name: str) -> Markup:
+    rule = found.rule
     if rule.kind == "spiking":
-        found = timing_window(rule, name, SLOW_HZ, 100)
-        return curve_plot([("slow", found.delay_s, found.change)], "delay", "change")
+        window = timing_window(rule, name, SLOW_HZ, 100, assumed_of(found, name))
+        return curve_plot([("slow", window.delay_s, window.change)], "delay", "change")
     return Markup('<img alt="" src="{}">').format(diverging_png(rate_map(rule, name, 33).change[::-1]))
 
 

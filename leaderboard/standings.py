@@ -17,11 +17,11 @@ import numpy as np
 
 from plasticbench.evaluation import statistics
 
-from . import ranking
 from .attempts import attempts
 from .board import Board, open_board
 from .catalogue import TaskLike
 from .entry import Entry
+from .kept import rank_draws
 from .ranking import Ranking
 from .ranking_lives import RankingLives, has_ranking_lives, lives_of
 
@@ -185,7 +185,7 @@ def task_standings(board: Board, task_id: str) -> TaskStandings:
 def _ranked(
     task: TaskLike, entries: list[Entry], lives: list[RankingLives], tried: Mapping[str, int]
 ) -> tuple[Standing, ...]:
-    result = ranking.rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
+    result = rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
     official = [entry.measured(task.spec_hash)[0] for entry in entries]
     still = [j for j, entry in enumerate(entries) if entry.changes_nothing]
     # Where rules are held against an experiment, one that fits it in no scale loses as much, and is not frozen.
@@ -278,7 +278,7 @@ def place_of(entry: str | Path | Entry, board: Board | str | Path | None = None)
     else:  # nobody has drawn lifetimes for it yet: the official ones are what it shares with the others
         lives = [RankingLives.official(entry, task) for entry in entries]
     tried = attempts(opened.of_task(task.id), task, opened.catalogue)
-    result = ranking.rank_draws([own.draws for own in lives], [tried.get(entry.name, 1) for entry in entries])
+    result = rank_draws([own.draws for own in lives], [tried.get(entry.name, 1) for entry in entries])
     own_group, *groups = (set(group) for group in result.groups)
     ties = [entry.data["rule"] for entry, group in zip(rivals, groups, strict=True) if group & own_group]
     return Place(task.id, state, (int(result.rank_low[0]), int(result.rank_high[0])), len(entries), tuple(ties))

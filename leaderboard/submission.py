@@ -51,9 +51,10 @@ def submit(
 ) -> Path:
     """Put a result (the file that `evaluate --out` writes) on a board and return the entry's folder.
 
-    `authors` are names, as a list or with commas between. `about` adds to what the result says of its rule's
-    provenance: origin (one of `plasticbench.rules.rule.PROVENANCES`), reference, learner, training_tasks,
-    training_seeds, cost, parents, notes. Raises SubmissionError with every problem, DuplicateEntry, or
+    `authors` are names, as a list or with commas between; the public board (a checkout's) has no anonymous entries.
+    `about` adds to what the result says of its rule's provenance: origin (one of
+    `plasticbench.rules.rule.PROVENANCES`), reference, learner, training_tasks, training_seeds, cost, parents, notes.
+    Raises SubmissionError with every problem, DuplicateEntry, or
     PlasticbenchError; the board is then as it was.
     """
     path = Path(result_path)
@@ -65,6 +66,8 @@ def submit(
         result = read_result(path)
     except JsonError as error:
         raise PlasticbenchError(f"result: {path}: {error}") from None
+    if _is_public(board.writable) and not about.get("authors"):
+        raise PlasticbenchError("authors: the public board says who made a rule; name them with --authors NAMES")
     with incoming_folder(board.writable) as folder:
         sweep(board.writable)
         problems = stage(result, path.parent, folder, board.catalogue, about)
@@ -84,3 +87,8 @@ def submit(
             except FileExistsError:
                 raise DuplicateEntry(target) from None
     return target
+
+
+def _is_public(folder: Path) -> bool:
+    """Whether a board is the one of a checkout of this repository, from which pull requests are made."""
+    return folder.name == "entries" and (folder.parent / "entry.schema.json").is_file()

@@ -8,6 +8,7 @@ from typing import Any
 from .charts.forest import ForestRow, forest_plot
 from .charts.pareto import ParetoPoint, pareto_plot
 from .experiment_section import experiment_section
+from .lives import picture_of
 from .rule_map import rule_map_section
 from .standings import TaskStandings
 from .templates import render, rule_link
@@ -29,6 +30,7 @@ def task_page(table: TaskStandings, rules: Mapping[str, Any]) -> str:
         current="Tasks",
         task=task,
         table=table,
+        life=picture_of(task.id),
         forest=forest_plot(rows) if rows else "",
         pareto=pareto_plot(points, task.null_loss) if learned else "",
         experiment=experiment_section(task.experiment, ranked) if task.experiment and ranked else "",

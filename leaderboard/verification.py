@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def verify(
     *,
     catalogue: Catalogue | None = None,
     reference_lives: dict[tuple[str, str], np.ndarray] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Re-simulate an entry, append the record, and say `verified` or `rejected`.
 
@@ -69,19 +70,43 @@ def verify(
     task is gone, or if its folder cannot be written; a failed verification is a result, not an error.
 
     `reference_lives` keeps the reference rules' official losses, by task hash and engine, for the next call.
+    `progress` is called with the lifetimes done and those expected, more where a doubtful case is looked at again.
     """
     opened = board if isinstance(board, Board) else open_board(board, catalogue)
     found = entry if isinstance(entry, Entry) else opened.find(entry)
     task = opened.catalogue.task(found.task_id)
     nonce = _nonce(found)  # first of all: an interrupted verification cannot be repeated with other seeds
+    lives = {} if reference_lives is None else reference_lives
+    with _told(opened.catalogue, progress, 4 * len(task.official_seeds)):
+        examined = _examine(found, task, opened.catalogue, nonce, lives)
     record = {
         "format": FORMAT,
         "entry_hash": found.hash,
         "task": task.id,
         "task_hash": task.spec_hash,
-        **_examine(found, task, opened.catalogue, nonce, {} if reference_lives is None else reference_lives),
+        **examined,
     }
     return Verification(found, record, append_record(found.folder, record))
+
+
+@contextlib.contextmanager
+def _told(catalogue: Catalogue, progress: Callable[[int, int], None] | None, expected: int) -> Iterator[None]:
+    """Within the block, what is measured is counted and told; where the catalogue's measure says how far it is."""
+    reporting = getattr(catalogue.measure, "reporting", None)
+    if progress is None or reporting is None:
+        yield
+        return
+    before, last = 0, 0
+
+    def report(done: int, n: int) -> None:
+        nonlocal before, last
+        if done < last:  # another call has begun
+            before += last
+        last = done
+        progress(before + done, max(expected, before + n))
+
+    with reporting(report):
+        yield
 
 
 def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plasticbench.evaluation.result import Result
     from plasticbench.learning.run import learn
     from plasticbench.rules import Family, Rule, known_rules, load_rule, make_family
+    from plasticbench.stepping.flat import FlatPathway
     from plasticbench.tasks.outcome import Outcome
     from plasticbench.tasks.registry import register, task, task_ids
     from plasticbench.tasks.task import Task
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetExceeded",
     "Family",
+    "FlatPathway",
     "Outcome",
     "PlasticbenchError",
     "Result",
@@ -48,6 +50,7 @@ _PLACES = {
     "Result": "evaluation.result",
     "learn": "learning.run",
     **dict.fromkeys(("Family", "Rule", "known_rules", "load_rule", "make_family"), "rules"),
+    "FlatPathway": "stepping.flat",
     "Outcome": "tasks.outcome",
     **dict.fromkeys(("register", "task", "task_ids"), "tasks.registry"),
     "Task": "tasks.task",

@@ -19,8 +19,8 @@ from plasticbench.networks.sources import PoissonProcess, PoissonSource
 from plasticbench.networks.spiking import Population, SpikingNetwork, SpikingPathway
 from plasticbench.networks.weight_changes import WeightChange
 from plasticbench.rules import load_rule
-from plasticbench.simulation.engine import EngineOptions, find_engine
 from plasticbench.simulation.cuda.engine import CudaEngine
+from plasticbench.simulation.engine import EngineOptions, find_engine
 from plasticbench.simulation.spiking.wiring import draw_wiring, synapses_of
 from plasticbench.stepping.spiking_life import SteppedLife
 

@@ -6,17 +6,16 @@ import importlib
 import json
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
-from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread
+from plasticbench.command_line.describe import describe_cost, describe_result, describe_rule, describe_spread
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
 from plasticbench.evaluation.result import Result
-from plasticbench.files import check_output, read_json, write_bytes
+from plasticbench.files import check_output, read_json
 from plasticbench.learning.options import describe_learner, options_of
-from plasticbench.rules import Rule, families, known_rules, load_rule
+from plasticbench.rules import Rule, families, known_rules
 from plasticbench.tasks import registry
 
 
@@ -91,35 +90,9 @@ def describe_learners() -> str:
 
 
 def run_show(arguments: Namespace) -> None:
-    if _is_learner(arguments.rule):
-        if arguments.png:
-            raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
-        print(describe_learner(arguments.rule))
-        return
-    rule = load_rule(arguments.rule)
-    if arguments.task and not arguments.png:
-        raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
-    if arguments.png:
-        write_bytes(arguments.png, _picture(rule, arguments.task))
-    print(describe_rule(rule))
-    if arguments.png:
-        print(f"\npicture: {arguments.png}")
+    from plasticbench.command_line import show
 
-
-def _picture(rule: Rule, task_id: str | None) -> bytes:
-    """PNG of what a rule does at a synapse, or of its first official lifetime on a task."""
-    if task_id is None:
-        from plasticbench.drawing.rules import rule_picture
-
-        return rule_picture(rule)
-    from plasticbench.stepping.picture import life_picture
-
-    return life_picture(rule, registry.task(task_id))
-
-
-def _is_learner(name: str) -> bool:
-    """Whether a name is a learner's and not a rule's or a file's."""
-    return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
+    show.run_show(arguments)
 
 
 def run_evaluate(arguments: Namespace) -> None:
@@ -163,6 +136,12 @@ def run_compare(arguments: Namespace) -> None:
     compare.run_compare(arguments)
 
 
+def run_watch(arguments: Namespace) -> None:
+    from plasticbench.command_line import watch
+
+    watch.run_watch(arguments)
+
+
 def run_transfer(arguments: Namespace) -> None:
     from plasticbench.command_line import transfer
 
@@ -170,6 +149,7 @@ def run_transfer(arguments: Namespace) -> None:
 
 
 def run_learn(arguments: Namespace) -> None:
+    from plasticbench.learning.record import load_run
     from plasticbench.learning.run import learn, named_value, repeat
 
     options = dict(named_value(text, "option") for text in arguments.option)
@@ -179,7 +159,7 @@ def run_learn(arguments: Namespace) -> None:
             "task_id": arguments.task, "learner": arguments.learner, "family": arguments.family,
             "budget": arguments.budget, "options": options, "engine": arguments.engine,
             "device": arguments.device, "resume": arguments.resume, "overwrite": arguments.overwrite,
-            "workers": arguments.workers or 0, "progress": bar,
+            "workers": arguments.workers or 0, "progress": bar, "callbacks": arguments.log,
         }  # fmt: skip
         if len(seeds) == 1:
             results = [learn(out=arguments.out, seed=arguments.seed, **settings)]
@@ -187,16 +167,20 @@ def run_learn(arguments: Namespace) -> None:
             results = repeat(out=arguments.out, seeds=seeds, **settings)
     if len(seeds) > 1:
         print(describe_spread(seeds, results))
+        print(f"runs: {arguments.out} (spread.png, spread.csv, summary.json, a folder for each seed)")
         return
     print(describe_rule(results[0].rule))
     print(f"\n{describe_result(results[0])}")
-    print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
+    print(f"\n{describe_cost(load_run(arguments.out).cost)}")
+    print(f"run: {arguments.out} (rule.json, result.json, history.jsonl, history.csv, learning_curve.png)")
 
 
 def run_submit(arguments: Namespace) -> None:
     board = _leaderboard()
     about = {"origin": arguments.provenance} if arguments.provenance else None
     entry = board.submit(arguments.result, arguments.board, authors=arguments.authors, about=about)
+    if not arguments.authors:
+        print("authors: anonymous (on the public board they are named: --authors NAMES)")
     print(f"entry: {entry}\nstate: self-reported (ranked once verified: plasticbench verify {entry})")
 
 
@@ -218,9 +202,13 @@ def run_verify(arguments: Namespace) -> None:
     if arguments.rounds:
         board.live_rounds(arguments.board, [registry.task(arguments.task).id] if arguments.task else ())
     elif arguments.all:
-        print(board.verify_all(arguments.board))
+        with ProgressBar("verifying", "entry") as bar:
+            errata = board.verify_all(arguments.board, progress=lambda done, n, name: bar(done, n))
+        print(errata)
     else:
-        print(board.verify(arguments.entry, arguments.board))
+        with ProgressBar("verifying") as bar:
+            found = board.verify(arguments.entry, arguments.board, progress=bar)
+        print(found)
 
 
 def run_board(arguments: Namespace) -> None:

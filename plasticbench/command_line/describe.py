@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from plasticbench.evaluation.comparison import FEWEST
 from plasticbench.evaluation.result import Result
 from plasticbench.evaluation.transfer import frozen_pathways
 from plasticbench.rules import Rule
 from plasticbench.rules.equations import memories
+
+if TYPE_CHECKING:
+    from plasticbench.learning.run_directory import Cost
 
 
 def describe_rule(rule: Rule) -> str:
@@ -45,11 +49,11 @@ def describe_result(result: Result, beside: Sequence[Result] = ()) -> str:
         task.reference_rule: task.reference_loss,
     }
     official = ", ".join(f"{name} {loss:.5g}" for name, loss in known.items() if loss is not None)
-    same = ", ".join(f"{other.rule.name} {other.loss:.5g}" for other in beside)
+    same = ", ".join(f"{other.name} {other.loss:.5g}" for other in beside)
     n, blown = len(result.seeds), sum(s == "blow-up" for s in result.statuses)
     part = f" of {task.n_official}" if set(result.seeds) < set(task.official_seeds) else ""
     lines = [
-        f"{result.rule.name} on {result.task}: {n}{part} lifetimes, {blown} blew up ({result.engine} engine)",
+        f"{result.name} on {result.task}: {n}{part} lifetimes, {blown} blew up ({result.where})",
         f"  loss   {result.loss:.5g}   ({f'in the same lifetimes: {same}' if same else official})",
         f"  score  {_score(result)}   (0 = null, 1 = {task.reference_rule}, over all {task.n_official})",
     ]
@@ -79,6 +83,16 @@ def _mean(values: Sequence[float]) -> str:
         return "undefined"
     over = "" if len(defined) == len(values) else f" over {len(defined)} lifetimes"
     return f"{sum(defined) / len(defined):.5g} (mean{over})"
+
+
+def describe_cost(cost: Cost | None) -> str:
+    """What a search took, in a line; seconds of compiling apart."""
+    if cost is None:
+        return "search: not ended"
+    return (
+        f"search: {cost.lifetimes:,} lifetimes, {cost.simulated_s:.6g} simulated s, in {cost.seconds:.3g} s, "
+        f"{cost.compile_s:.3g} of them compiling"
+    )
 
 
 def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:

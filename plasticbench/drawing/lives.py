@@ -37,6 +37,11 @@ class LifeHistory:
         if len(self.steps) > _KEPT:
             self.steps, self.snapshots, self._stride = self.steps[::2], self.snapshots[::2], self._stride * 2
 
+    @property
+    def step(self) -> int:
+        """Steps lived so far."""
+        return self._step
+
     def is_frame_due(self) -> bool:
         return self._step % max(1, self.life.n_steps // _FRAMES) == 0
 

@@ -74,7 +74,7 @@ def compare_results(first: Result, second: Result) -> Comparison:
             "compare: no lifetime is common to both results (seed and conditions must agree); evaluate both on one list"
         )
     losses = np.array([[of[key] for key in common] for of in lives])
-    return compare_losses((first.rule.name, second.rule.name), first.task, losses)
+    return compare_losses((first.name, second.name), first.task, losses)
 
 
 def compare_losses(names: tuple[str, str], task: str, losses: np.ndarray) -> Comparison:

@@ -52,7 +52,7 @@ def evaluate(
         outcomes.append(task.run(rule, part, engine, conditions=fixed, device=device, threads=threads))
         if progress is not None:
             progress(first + len(part), len(chosen))
-    return _result(task, rule, chosen, conditions, outcomes, learned)
+    return _result(task, rule, chosen, conditions, outcomes, learned, device)
 
 
 def as_task(task_or_id: Task | str) -> Task:
@@ -93,6 +93,7 @@ def _result(
     conditions: Sequence[Mapping[str, Any]] | None,
     outcomes: list[Outcome],
     learned: dict[str, Any],
+    device: str | None,
 ) -> Result:
     measured = {name: tuple(float(x) for o in outcomes for x in o.metrics[name][0]) for name in outcomes[0].metrics}
     of_rule = task.rule_metrics(rule) if isinstance(rule, Rule) else {}
@@ -110,7 +111,7 @@ def _result(
         wall_s=float(np.sum([o.wall_s for o in outcomes])),
         compile_s=float(np.sum([o.compile_s for o in outcomes])),
         versions=versions(),
-        hardware=hardware(),
+        hardware=hardware(outcomes[0].engine, device),
         learned=learned,
         unregistered=unless_registered(task),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -83,6 +84,27 @@ class Result:
     def score_interval(self) -> tuple[float, float]:
         low, high = sorted(self.specification.score(loss) for loss in self.loss_interval)
         return low, high
+
+    @property
+    def name(self) -> str:
+        """Of the rule, or of a Python policy."""
+        if isinstance(self.rule, Rule):
+            return self.rule.name
+        return getattr(self.rule, "__name__", type(self.rule).__name__)
+
+    @property
+    def where(self) -> str:
+        """The engine, and the device where that is not the processor."""
+        device = self.hardware.get("device")
+        return f"{self.engine} engine" + (f" on {device}" if device else "")
+
+    def __repr__(self) -> str:
+        return f"<Result: {self.name} on {self.task}, {len(self.seeds)} lifetimes, loss {self.loss:.5g}>"
+
+    def _repr_html_(self) -> str:
+        from plasticbench.evaluation.notebook import result_html
+
+        return result_html(self)
 
     def compare(self, other: Result) -> Comparison:
         """The paired difference to another result of this task; PlasticbenchError where no lifetime is common."""
@@ -238,14 +260,31 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
-def hardware() -> dict[str, Any]:
-    """Of the machine, what may decide a result's last bits: architecture, operating system, processor, cores."""
-    return {
+def hardware(engine: str = "", device: str | None = None) -> dict[str, Any]:
+    """Of the machine, what may decide a result's last bits: architecture, operating system, processor, cores.
+
+    And the `device` that an engine ran on, where that is not the processor.
+    """
+    found = {
         "machine": platform.machine(),
         "system": platform.system(),
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
     }
+    card = _card(device or ("cuda" if engine == "cuda" else "cpu"))
+    return found if card is None else {**found, "device": card}
+
+
+def _card(device: str) -> str | None:
+    """A device with its maker's name; None for the processor."""
+    if device.partition(":")[0] == "cpu":
+        return None
+    import torch
+
+    with contextlib.suppress(RuntimeError, AssertionError, ValueError):  # a torch without cards, or an emulated one
+        if device.startswith("cuda"):
+            return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device
 
 
 def _processor() -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plasticbench.learning.callbacks import Callback
     from plasticbench.learning.history import History
     from plasticbench.learning.options import Option, OptionedLearner, describe_learner
     from plasticbench.learning.problem import Learner, Problem
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from plasticbench.learning.run import learn, repeat
 
 _PLACES = {
+    "Callback": "callbacks",
     "History": "history",
     "Learner": "problem",
     "Option": "options",
@@ -24,6 +26,7 @@ _PLACES = {
     "repeat": "run",
 }
 __all__ = [
+    "Callback",
     "History",
     "Learner",
     "Option",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterator
@@ -16,8 +18,19 @@ class History(list[dict[str, Any]]):
 
     def to_frame(self) -> Any:
         """A pandas DataFrame; NaN where a row logged no such number. PlasticbenchError if pandas is not installed."""
-        names = dict.fromkeys(name for row in self for name in row)
-        return frame({name: [row.get(name, math.nan) for row in self] for name in names})
+        return frame({name: [row.get(name, math.nan) for row in self] for name in self._names()})
+
+    def to_csv(self) -> str:
+        """A table with a line for each row; empty where a row logged no such number."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._names(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self)
+        return text.getvalue()
+
+    def _names(self) -> list[str]:
+        """Of the numbers that any row logged, in order of appearance."""
+        return list(dict.fromkeys(name for row in self for name in row))
 
 
 def line_of(row: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from plasticbench.errors import BudgetExceeded, PlasticbenchError
 from plasticbench.evaluation.plain_data import whole_number
+from plasticbench.learning.callbacks import Told
 from plasticbench.learning.executors import Executor, InProcess
 from plasticbench.learning.rule_set import RuleSet
 from plasticbench.learning.run_directory import Cost, RunDirectory
@@ -44,7 +45,7 @@ class Problem:
 
     `budget` is in lifetimes. Every random number of a run follows from `seed`. With a run directory, `log`,
     `checkpoint` and `resumed_state` are kept there, and a resumed run repeats the bits of an uninterrupted one.
-    `progress` is called with the lifetimes spent and the budget.
+    `progress` is called with the lifetimes spent and the budget, `told` with every logged row.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Problem:
         threads: int | None = None,
         executor: Executor | None = None,
         progress: Callable[[int, int], None] | None = None,
+        told: Told | None = None,
     ):
         check_size(family.rule(family.initial(0)), task.pathways)
         self.task, self.family = task, family
@@ -67,10 +69,10 @@ class Problem:
         self.executor: Executor = executor or InProcess(task)
         self.execute: Callable[..., Outcome] = self.executor
         self.lifetimes_spent = 0
-        self.simulated_s = 0.0
+        self.simulated_s = self.compile_s = 0.0
         self.resumed_state: Any = None
         self._n_draws = 0
-        self._run, self._progress = run, progress
+        self._run, self._progress, self._told = run, progress, told or Told()
         self._seconds_before = 0.0
         self._started = time.perf_counter()
         if run is not None and run.checkpoint is not None:
@@ -98,7 +100,7 @@ class Problem:
     @property
     def cost(self) -> Cost:
         """What was spent so far."""
-        return Cost(self.lifetimes_spent, round(self.simulated_s, 6), round(self.seconds, 3))
+        return Cost(self.lifetimes_spent, round(self.simulated_s, 6), round(self.seconds, 3), round(self.compile_s, 3))
 
     def require(self, lifetimes: int, what: str) -> None:
         """Raise PlasticbenchError unless the whole budget allows for this: for a learner's start, before it spends."""
@@ -181,11 +183,11 @@ class Problem:
 
     def log(self, **scalars: float) -> None:
         """Add a row to the run's history, beside the lifetimes and seconds spent so far."""
+        row = {"lifetimes": self.lifetimes_spent, "seconds": round(self.seconds, 3)}
+        row |= {name: float(value) for name, value in scalars.items()}
         if self._run is not None:
-            self._run.append_history(
-                {"lifetimes": self.lifetimes_spent, "seconds": round(self.seconds, 3)}
-                | {name: float(value) for name, value in scalars.items()}
-            )
+            self._run.append_history(row)
+        self._told.log(row)
 
     def checkpoint(self, state: Any) -> None:
         """Keep `state` so that a killed run goes on from here.
@@ -201,6 +203,7 @@ class Problem:
                     "simulated_s": self.simulated_s,
                     "n_draws": self._n_draws,
                     "seconds": self.seconds,
+                    "compile_s": self.compile_s,
                 }
             )
 
@@ -225,7 +228,7 @@ class Problem:
             rules, self.training_seeds() if chosen is None else chosen, engine or self.engine, device=self.device,
             threads=self.threads, conditions=conditions, metrics=metrics,
         )  # fmt: skip
-        self._charge(needed, outcome.simulated_s)
+        self._charge(needed, outcome.simulated_s, outcome.compile_s)
         return outcome
 
     def _affordable(self, n_rules: int, chosen: Sequence[int] | None) -> int:
@@ -244,9 +247,10 @@ class Problem:
             raise PlasticbenchError(f"seeds: {max(chosen or ())} is kept for verification; give one below 2**61")
         return needed
 
-    def _charge(self, lifetimes: int, simulated_s: float) -> None:
+    def _charge(self, lifetimes: int, simulated_s: float, compile_s: float = 0.0) -> None:
         self.lifetimes_spent += lifetimes
         self.simulated_s += simulated_s
+        self.compile_s += compile_s
         if self._progress is not None:
             self._progress(self.lifetimes_spent, self.budget)
 
@@ -256,6 +260,7 @@ class Problem:
         self.simulated_s = saved["simulated_s"]
         self._n_draws = saved["n_draws"]
         self._seconds_before = saved["seconds"]
+        self.compile_s = saved.get("compile_s", 0.0)
 
 
 def _listed(rules: Any) -> list[Any]:

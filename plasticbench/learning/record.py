@@ -11,7 +11,7 @@ from plasticbench.evaluation.result import Result
 from plasticbench.files import read_json
 from plasticbench.learning.history import History, read_history
 from plasticbench.learning.rule_set import TABLE, RuleSet
-from plasticbench.learning.run_directory import HISTORY, RESULT, RULE, SETTINGS, Cost, ended
+from plasticbench.learning.run_directory import HISTORY, RESULT, RULE, SETTINGS, Cost, cost_of, ended
 from plasticbench.rules import Rule, load_rule
 from plasticbench.tasks.task import Task
 
@@ -27,6 +27,10 @@ class Run:
     rules: RuleSet | None
     cost: Cost | None
     result: Result | None
+
+    def __repr__(self) -> str:
+        state = "not ended" if self.result is None else f"loss {self.result.loss:.5g}"
+        return f"<Run {self.path}: {self.settings.get('learner')} on {self.settings.get('task')}, {state}>"
 
 
 def load_run(path: str | Path, unregistered: Task | None = None) -> Run:
@@ -45,6 +49,6 @@ def load_run(path: str | Path, unregistered: Task | None = None) -> Run:
         history=read_history(path / HISTORY),
         rule=load_rule(str(path / RULE)) if over else None,
         rules=RuleSet.load(path) if over and (path / TABLE).exists() else None,
-        cost=None if outcome is None else Cost(outcome["lifetimes"], outcome["simulated_s"], outcome["seconds"]),
+        cost=None if outcome is None else cost_of(outcome),
         result=Result.load(path / RESULT, unregistered) if over and (path / RESULT).exists() else None,
     )

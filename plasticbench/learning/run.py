@@ -15,11 +15,13 @@ from plasticbench.evaluation.official import as_task, evaluate, unless_registere
 from plasticbench.evaluation.plain_data import plain, whole_number
 from plasticbench.evaluation.result import Result, versions
 from plasticbench.files import write_text
+from plasticbench.learning.callbacks import Callback, Told, make_callbacks
 from plasticbench.learning.executors import make_executor
 from plasticbench.learning.options import check_names, options_of
 from plasticbench.learning.problem import Learner, Problem
 from plasticbench.learning.rule_set import RuleSet
 from plasticbench.learning.run_directory import RESULT, RULE, Cost, RunDirectory
+from plasticbench.learning.spread import keep_spread
 from plasticbench.rules import Family, Rule, load_rule
 from plasticbench.simulation.random import check_seed
 from plasticbench.tasks import registry
@@ -40,12 +42,13 @@ def learn(
     overwrite: bool = False,
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    callbacks: Sequence[str | Callback] = (),
 ) -> Result:
     """Let a learner search, keep its run in `out`, and evaluate what it found on the task's official lifetimes.
 
     `task_id`: a task or its id. `learner`: a baseline's name, `module:Class`, a class, or an object of one.
     `family`: a family, or its name with options (`name,option=value,…`). `workers`: Ray actors that share the lifetimes
-    (0: none; the bits are the same).
+    (0: none; the bits are the same). `callbacks`: objects that are told of the run, or "tensorboard", "wandb".
 
     `resume` goes on with the run in `out`, also with a larger budget; one that has ended is left as it is. `overwrite`
     replaces it. Raises PlasticbenchError, before anything is written, for an unknown task, learner, family or option,
@@ -65,39 +68,41 @@ def learn(
         "budget": budget, "seed": seed, "engine": engine, "device": device, "workers": workers,
         "versions": versions(),
     }  # fmt: skip
+    account = {
+        "learner": name, "options": given,
+        "family": (family if isinstance(family, str) else search_space.name) if searches_family else "none",
+        "seed": seed, "training_tasks": [task.id],
+    }  # fmt: skip
+    told = Told(make_callbacks(callbacks))
     run = RunDirectory(out, settings, resume, overwrite)
     with run.exclusive():
-        cost = run.cost
-        if cost is None:
-            rule, cost = _search(task, search_space, run, instance, settings, progress)
-        elif (run.path / RESULT).exists():
-            return Result.load(run.path / RESULT, unless_registered(task))
-        else:
-            rule = load_rule(str(run.path / RULE))
-        learned = {
-            "learner": name,
-            "options": given,
-            "family": (family if isinstance(family, str) else search_space.name) if searches_family else "none",
-            "seed": seed,
-            "training_tasks": [task.id],
-            "lifetimes": cost.lifetimes,
-            "simulated_s": cost.simulated_s,
-            "seconds": cost.seconds,
-        }
-        result = evaluate(rule, task, learned=learned)
-        run.keep_result(result)
-        return result
+        if run.cost is not None:
+            if (run.path / RESULT).exists():
+                return Result.load(run.path / RESULT, unless_registered(task))
+            return _judged(task, load_rule(str(run.path / RULE)), run.cost, run, account)
+        with told.during(run.path, settings, run.lifetimes_before) as results:
+            rule, cost = _search(task, search_space, run, instance, settings, progress, told)
+            results.append(_judged(task, rule, cost, run, account))
+        return results[0]
+
+
+def _judged(task: Task, rule: Rule, cost: Cost, run: RunDirectory, account: Mapping[str, Any]) -> Result:
+    """The official evaluation of what was learned, kept in the run's folder."""
+    spent = {"lifetimes": cost.lifetimes, "simulated_s": cost.simulated_s, "seconds": cost.seconds}
+    result = evaluate(rule, task, learned={**account, **spent})
+    run.keep_result(result)
+    return result
 
 
 def _search(
     task: Task, family: Family, run: RunDirectory, learner: Learner, settings: dict[str, Any],
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None] | None, told: Told,
 ) -> tuple[Rule, Cost]:  # fmt: skip
     """Let the learner search, and keep what it found. Returns the best rule and what it cost."""
     with closing(make_executor(task, settings["workers"], settings["engine"], settings["device"])) as executor:
         problem = Problem(
             task, family, settings["budget"], settings["seed"], run, settings["engine"], settings["device"],
-            executor=executor, progress=progress,
+            executor=executor, progress=progress, told=told,
         )  # fmt: skip
         found = learner.learn(problem)
     if not isinstance(found, (Rule, RuleSet)):
@@ -112,9 +117,12 @@ def _search(
 
 
 def repeat(out: str | Path, seeds: Sequence[int], **settings: Any) -> list[Result]:
-    """The same run once a seed, each in its own folder; `summary.json` holds the spread of official losses."""
-    seeds = [check_seed(seed) for seed in seeds]
-    results = [learn(out=Path(out) / f"seed-{seed}", seed=seed, **settings) for seed in seeds]
+    """The same run once a seed, each in its own folder.
+
+    `summary.json` holds the spread of official losses, `spread.png` and `spread.csv` the learning curve of all.
+    """
+    seeds, out = [check_seed(seed) for seed in seeds], Path(out)
+    results = [learn(out=out / f"seed-{seed}", seed=seed, **settings) for seed in seeds]
     summary = {
         "task": results[0].task,
         "seeds": seeds,
@@ -123,7 +131,8 @@ def repeat(out: str | Path, seeds: Sequence[int], **settings: Any) -> list[Resul
         "lifetimes": [result.learned["lifetimes"] for result in results],
         "seconds": [result.learned["seconds"] for result in results],
     }
-    write_text(Path(out) / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    write_text(out / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    keep_spread(out, [out / f"seed-{seed}" for seed in seeds], results[0].specification)
     return results
 
 

@@ -4,6 +4,7 @@ run.json        what was asked for          history.jsonl       a row per logged
 checkpoint.pt   where a killed run goes on  rule.json           the learned rule
 outcome.json    that it ended, and its cost result.json         the rule's official evaluation
 rules/, rules.npz  where a set was learned  learning_curve.png  loss against lifetimes and seconds
+                                        history.csv         the history as a table
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from plasticbench.rules import Rule
 
 SETTINGS, OUTCOME, RULE, RESULT = "run.json", "outcome.json", "rule.json", "result.json"
 HISTORY, _CHECKPOINT, _CURVE = "history.jsonl", "checkpoint.pt", "learning_curve.png"
-_OF_THE_END = (OUTCOME, RESULT, RULE, "rule.safetensors", _CURVE)
+_TABLE_OF_HISTORY = "history.csv"
+_OF_THE_END = (OUTCOME, RESULT, RULE, "rule.safetensors", _CURVE, _TABLE_OF_HISTORY)
 _FILES = (SETTINGS, _CHECKPOINT, HISTORY, *_OF_THE_END)
 _FREE = ("versions", "workers")  # settings that may differ when a run goes on
 
@@ -39,6 +41,7 @@ class Cost:
     lifetimes: int
     simulated_s: float
     seconds: float  # wall-clock, interruptions left out
+    compile_s: float = 0.0  # of these, spent compiling
 
 
 class RunDirectory:
@@ -100,7 +103,12 @@ class RunDirectory:
         outcome = None if self._overwrite else ended(self.path)
         if outcome is None or outcome["budget"] != self._settings.get("budget"):
             return None
-        return Cost(outcome["lifetimes"], outcome["simulated_s"], outcome["seconds"])
+        return cost_of(outcome)
+
+    @property
+    def lifetimes_before(self) -> int:
+        """Spent by the checkpoint that this run goes on from; 0 for a new one."""
+        return self.checkpoint["lifetimes_spent"] if self.checkpoint else 0
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -151,6 +159,7 @@ class RunDirectory:
         if isinstance(found, RuleSet):
             found.save(self.path)
         (found.best if isinstance(found, RuleSet) else found).save(self.path / RULE)  # first: a disk may be nearly full
+        write_text(self.path / _TABLE_OF_HISTORY, self.history.to_csv())
         write_bytes(self.path / _CURVE, learning_curve(self.history, known_losses))
         outcome = {"budget": self._settings.get("budget"), **asdict(cost)}
         write_text(self.path / OUTCOME, json.dumps(outcome, indent=1, allow_nan=False) + "\n")
@@ -200,7 +209,12 @@ def ended(folder: Path) -> dict[str, Any] | None:
         raise PlasticbenchError(
             f"{file}: not the outcome of a run ({', '.join(names)}); delete it to run the end again"
         )
-    return {name: outcome.get(name) for name in names}
+    return {name: outcome.get(name) for name in (*names, "compile_s")}
+
+
+def cost_of(outcome: Mapping[str, Any]) -> Cost:
+    """As `ended` gives it; runs of earlier versions did not count the seconds of compiling."""
+    return Cost(outcome["lifetimes"], outcome["simulated_s"], outcome["seconds"], outcome["compile_s"] or 0.0)
 
 
 def _is_larger(asked: Any, stored: Any) -> bool:

@@ -136,6 +136,19 @@ class Rule:
         """The same as LaTeX mathematics (the right-hand side of Δw = ..., no delimiters)."""
         return self._written(substitute, LatexStyle(digits), drop)
 
+    def __repr__(self) -> str:
+        return f"<Rule {self.name}: {', '.join(self.pathways)}>"
+
+    def _repr_latex_(self) -> str:
+        from plasticbench.rules.notebook import rule_latex
+
+        return rule_latex(self)
+
+    def _repr_html_(self) -> str:
+        from plasticbench.rules.notebook import rule_html
+
+        return rule_html(self)
+
     def _written(self, substitute: bool, style: Style, drop: float) -> dict[str, dict[str, str]]:
         return {key: equations(pathway, substitute, style, drop) for key, pathway in self.pathways.items()}
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from plasticbench.drawing.lives import LifeHistory, figure_to_array
+from plasticbench.drawing.lives import LifeHistory
+from plasticbench.drawing.painter import LivePicture
 from plasticbench.errors import PlasticbenchError
 from plasticbench.rules import load_rule
 from plasticbench.simulation.random import check_seed
@@ -48,6 +49,7 @@ class PlasticityEnv(gymnasium.Env):
         self.render_mode = render_mode
         self._life: Any = None
         self._history: LifeHistory | None = None
+        self._picture: LivePicture | None = None
         self._window: Any = None
         example = lifetimes(self.task, [0])
         self.observation_space = observation_space(example)
@@ -68,6 +70,7 @@ class PlasticityEnv(gymnasium.Env):
         self._life = lifetimes(self.task, [drawn], None if fixed is None else [fixed], options.get("rule"))
         self._n_lived, self._loss, self._return = 0, 0.0, 0.0
         self._history = LifeHistory(self._life) if self.render_mode else None
+        self._picture = LivePicture(self._history) if self._history else None
         return self._observation(), {"seed": drawn, "conditions": copy.deepcopy(dict(self._life.first.conditions))}
 
     def step(
@@ -104,16 +107,19 @@ class PlasticityEnv(gymnasium.Env):
         }  # fmt: skip
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
-        """The lifetime so far as a picture, (height, width, 3) uint8; in "human" mode it is shown in a window."""
-        if self.render_mode is None or self._history is None:
+        """The lifetime so far as a picture, (height, width, 3) uint8; in "human" mode it is shown in a window.
+
+        It is drawn anew when a hundredth of the life has passed, and at its end; in between it is the one before.
+        """
+        if self.render_mode is None or self._picture is None:
             gymnasium.logger.warn("render: make the environment with render_mode='rgb_array' and reset it first")
             return None
         if self.render_mode == "rgb_array":
-            return figure_to_array(self._history.figure())
+            return self._picture.now()
         from plasticbench.drawing.window import Window
 
         self._window = self._window or Window(self.task.title)
-        self._window.show(figure_to_array(self._history.figure()))
+        self._window.show(self._picture.now())
         return None
 
     def close(self) -> None:

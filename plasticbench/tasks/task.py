@@ -34,6 +34,7 @@ from plasticbench.tasks.outcome import Outcome, merge
 from plasticbench.tasks.policy import TaskPolicy
 from plasticbench.tasks.rule_map import RuleMap
 from plasticbench.tasks.score import score_of
+from plasticbench.tasks.shown import Shown
 from plasticbench.tasks.specification import declared, declared_life
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ Rules = Any  # a Rule, its name, a RuleBatch, a policy, a sequence of those, or 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(abc.ABC):
+class Task(Shown, abc.ABC):
     """What a task's author declares: numbers as fields, and `life`, `loss`, `blow_up_loss`, `shortened`, `draw_life`.
 
     `metrics` are reported beside the loss. Everything else follows from the lives.

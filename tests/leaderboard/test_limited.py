@@ -34,6 +34,35 @@ def test_the_further_process_gives_the_same_bits(further, task):
     )  # fmt: skip
 
 
+def test_it_tells_how_far_it_is(further):
+    told = []
+    slices = plasticbench.task("plasticbench/SliceL5-v0")
+    with further.reporting(lambda done, n: told.append((done, n))):
+        further(slices, [load_rule("minimal-triplet-l5")], SEEDS, "cpu")
+    further(slices, [load_rule("minimal-triplet-l5")], SEEDS, "cpu")  # no longer
+    assert told == [(0, 3), (3, 3)]
+
+
+def test_so_many_lifetimes_at_a_time_as_an_evaluation_reports():
+    from dataclasses import make_dataclass
+
+    class InParts:
+        lifetimes_per_report = 2
+
+        def run(self, rules, seeds, **options):
+            import torch
+
+            losses = torch.tensor([[float(seed) for seed in seeds] for _ in rules])
+            outcome = make_dataclass("Outcome", ["losses", "statuses", "engine"])
+            return outcome(losses, np.full(losses.shape, "ok"), "cpu")
+
+    told = []
+    found = measured(InParts(), ["a", "b"], [1, 2, 3, 4, 5], "cpu", lambda *given: told.append(given))
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert found.losses.tolist() == [[1.0, 2.0, 3.0, 4.0, 5.0]] * 2
+    assert found.statuses.shape == (2, 5)
+
+
 def test_what_takes_too_long_is_ended_in_one_line_and_the_next_is_measured(further, task, monkeypatch):
     slow = Rule("slow", {"ff": PathwayRule.make({"on_step": " + ".join(f"step(w - {k})" for k in range(300))})})
     with monkeypatch.context() as patch:

@@ -37,6 +37,18 @@ def test_who_and_how_comes_from_the_result_and_from_about(write_result, tmp_path
     assert entry.provenance["authors"] == ["Ada"]
 
 
+def test_on_the_public_board_nobody_is_anonymous(write_result, tmp_path, catalogue):
+    result, public = write_result(rule_json("mine", 0.3)), tmp_path / "leaderboard" / "entries"
+    public.mkdir(parents=True)
+    (public.parent / "entry.schema.json").write_text("{}")
+    with pytest.raises(PlasticbenchError, match=r"^authors: the public board .* --authors NAMES"):
+        submit(result, public, catalogue=catalogue)
+    assert not list(public.iterdir())
+    submit(result, public, authors="Ada, Grace", catalogue=catalogue)
+    (entry,) = open_board(public, catalogue).entries
+    assert entry.provenance["authors"] == ["Ada", "Grace"]
+
+
 def test_a_second_submission_of_the_same_rule_names_the_first(write_result, tmp_path, catalogue):
     result = write_result(rule_json("hebb", 0.3))
     first = submit(result, tmp_path / "board", catalogue=catalogue)

@@ -1,5 +1,6 @@
 """Verification: honest entries pass, an edit is named by its row, luck on the official seeds is found out."""
 
+import contextlib
 import json
 from dataclasses import replace
 
@@ -190,6 +191,33 @@ def test_one_entry_that_cannot_run_does_not_stop_the_others(tmp_path, catalogue)
         "bad": "self-reported",
         "goo": "verified",
     }
+
+
+def test_a_verification_counts_the_lifetimes_of_all_its_calls(tmp_path, catalogue):
+    class Measure:
+        report = None
+
+        @contextlib.contextmanager
+        def reporting(self, report):
+            self.report = report
+            yield
+            self.report = None
+
+        def __call__(self, task, rules, seeds, engine):
+            self.report(0, len(seeds))
+            self.report(len(seeds) // 2, len(seeds))
+            self.report(len(seeds), len(seeds))
+            return catalogue.measure(task, rules, seeds, engine)
+
+    told = []
+    counted = replace(catalogue, measure=Measure())
+    path = put(tmp_path, catalogue, rule_json("honest", 0.3))
+    found = verify(path, tmp_path / "board", catalogue=counted, progress=lambda *given: told.append(given))
+    done = [done for done, _ in told]
+    n = len(catalogue.tasks[TASK].official_seeds)
+    assert done == sorted(done)
+    assert done[-1] == 2 * n + 2 * len(found.record["fresh"]["seeds"])
+    assert all(total >= max(4 * n, so_far) for so_far, total in told)
 
 
 def test_an_entry_that_is_not_there_is_one_clear_line(tmp_path, catalogue):
