@@ -42,6 +42,11 @@ class RuleOnBoard:
         return entry_slug(self.rule.name, self.rule.hash)
 
     @property
+    def citation(self) -> str:
+        """What it cites, as the rule or else its entry says; empty where neither does."""
+        return self.rule.reference or self.standings[0].entry.provenance.get("reference", "")
+
+    @property
     def learned_on(self) -> frozenset[str]:
         """Ids of the tasks that it was trained on."""
         return frozenset(i for s in self.standings for i in s.entry.provenance.get("training_tasks", ()))
@@ -57,7 +62,9 @@ def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
         current="Rules",
         rule=rule,
         slug=found.slug,
-        citation=rule.reference or found.standings[0].entry.provenance.get("reference", ""),
+        stem=found.slug,
+        has_bibtex=bool(found.citation),
+        citation=found.citation,
         event_words=_EVENT_WORDS,
         pathways=pathways,
         parameters=list(_parameters(rule)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from .entry import entry_slug, task_slug
+from .entry import ENTRY_FILE, entry_slug, task_slug
 from .prose import breakable, indexed, linked, prose
 from .standings import Standing
 from .tables import rank_text
@@ -32,6 +32,8 @@ def _environment() -> jinja2.Environment:
         "heat": heat,
         "indexed": indexed,
         "interval": interval_text,
+        "entry_file": entry_file,
+        "record_file": record_file,
         "reason": reason_text,
         "rule_link": rule_link,
         "task_slug": task_slug,
@@ -51,6 +53,17 @@ def _environment() -> jinja2.Environment:
 def rule_link(standing: Standing) -> str:
     """From a page one folder below the root to a rule's page."""
     return f"../rules/{entry_slug(standing.name, standing.entry.data['rule_hash'])}.html"
+
+
+def entry_file(standing: Standing) -> str:
+    """From the site's root to what an entry claims."""
+    return f"entries/{standing.entry.name}/{ENTRY_FILE}"
+
+
+def record_file(standing: Standing) -> str:
+    """From the site's root to what its newest verification found; empty where there is none."""
+    names = standing.entry.record_names
+    return f"entries/{standing.entry.name}/{names[-1]}" if names else ""
 
 
 def reason_text(standing: Standing) -> str:

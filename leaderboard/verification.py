@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,18 @@ def verify(
     nonce = _nonce(found)  # first of all: an interrupted verification cannot be repeated with other seeds
     record = {
         "format": FORMAT,
+        "date": today(),
         "entry_hash": found.hash,
         "task": task.id,
         "task_hash": task.spec_hash,
         **_examine(found, task, opened.catalogue, nonce, {} if reference_lives is None else reference_lives),
     }
     return Verification(found, record, append_record(found.folder, record))
+
+
+def today() -> str:
+    """The date of a record, UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:
