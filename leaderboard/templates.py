@@ -38,6 +38,7 @@ def _environment() -> jinja2.Environment:
         "rule_link": rule_link,
         "task_slug": task_slug,
         "two_digits": two_digits,
+        "two_figures": two_figures,
         "linked": linked,
         "lives": lives_text,
         "number": number,
@@ -83,6 +84,11 @@ def number(value: float) -> str:
 def two_digits(value: float | None) -> str:
     """A number of order one; "none" where there is none."""
     return "none" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def two_figures(value: float) -> str:
+    """A difference in few characters; without an exponent where it is neither huge nor tiny."""
+    return (f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}").replace("-", "−")
 
 
 def score_text(value: float) -> str:
