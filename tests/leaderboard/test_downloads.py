@@ -42,7 +42,8 @@ def board(tmp_path, catalogue):
 def test_a_cell_says_its_raw_values_and_formulas_are_harmless():
     page = """<table data-name="t"><thead><tr class="families"><th>above</th></tr>
     <tr><th data-key="rule">R</th><th class="num" data-key="score"></th><th class="num fold" data-key="f"></th></tr>
-    </thead><tbody><tr><th data-value="=1+1">x</th><td class="num" data-raw="-1|2.5">short</td><td class="fold">9</td></tr>
+    </thead><tbody><tr><th data-value="=1+1">x</th>
+    <td class="num" data-raw="-1|2.5">short</td><td class="fold">9</td></tr>
     <tr><td>b | c</td><td class="num">–</td><td class="fold"></td></tr></tbody></table>
     <table><tr><td>no</td></tr></table>"""
     (table,) = page_tables(page)

@@ -324,8 +324,7 @@ def test_the_filter_and_the_choice_of_dark(window, site):
     window.open((site / "rules.html").as_uri())
     shown = "return [...document.querySelectorAll('.card.rule')].filter(c => c.offsetParent).length"
     assert window.run(shown) == 6
-    typed = "dispatchEvent(new Event('input', {bubbles: true}))"
-    window.run(f"const f = document.querySelector('input'); f.value = 'zet'; f.{typed}")
+    window.run("const f = document.forms[0].q; f.value = 'zet'; f.dispatchEvent(new Event('input', {bubbles: true}))")
     assert window.run(shown) == 1
     ground = "return getComputedStyle(document.body).backgroundColor"
     before = window.run(ground)
