@@ -33,6 +33,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",  # all of them are executed
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
     "show_signature": False,
     "min_reported_time": 3600,

@@ -33,10 +33,7 @@ def _read(app: Any, name: str, source: list[str]) -> None:
 
 def _led(link: re.Match[str], written_in: Path, page: Path) -> str:
     target = (written_in / link[2]).resolve()
-    if target.is_relative_to(DOCS):
-        home = target
-    else:
-        home = _pages().get(target)
+    home = target if target.is_relative_to(DOCS) else _pages().get(target)
     if home is None or home.is_dir():
         return link[1]
     up = Path(*[".."] * len(page.relative_to(DOCS).parts)) / home.relative_to(DOCS)

@@ -2,8 +2,8 @@
 My learner
 ==========
 
-A learner finds rules. It is a class with ``learn(problem)``; the problem counts lifetimes, hands out training seeds that
-are never the official ones, and keeps the history. So a learner is only its mathematics.
+A learner finds rules. It is a class with ``learn(problem)``; the problem counts lifetimes, hands out training seeds
+that are never the official ones, and keeps the history. So a learner is only its mathematics.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ folder = Path(tempfile.mkdtemp())
 class Antithetic:
     """Steps along the mean of random directions, weighted by how much better one end is than the other."""
 
-    def __init__(self, std: float = 0.1, rate: float = 0.05, n_pairs: int = 8):
+    def __init__(self, std: float = 0.05, rate: float = 0.1, n_pairs: int = 8):
         self.std, self.rate, self.n_pairs = std, rate, n_pairs
 
     def learn(self, problem):
@@ -46,10 +46,10 @@ class Antithetic:
 # %%
 # A run
 # -----
-# A run folder keeps the rule, the result on the official lifetimes, the history and what it cost. Two runs of one seed
-# are equal to the bit; a run that was killed goes on with ``resume=True``.
+# A run folder keeps the rule, the result on the official lifetimes, the history and what it cost. Two runs of one
+# seed are equal to the bit; a run that was killed goes on with ``resume=True``.
 
-result = learn("plasticbench/OjaMini-v0", Antithetic, out=folder / "run", budget=6_400, seed=0)
+result = learn("plasticbench/OjaMini-v0", Antithetic, out=folder / "run", budget=12_800, seed=0)
 print(f"official loss {result.loss:.4f}, score {result.score:.3f} (0 = frozen weights, 1 = Oja's rule)")
 print(f"{result.learned['lifetimes']:,} lifetimes")
 
@@ -71,6 +71,6 @@ terms = result.rule.equations(digits=2, drop=0.2)["ff"]
 print("Δw =", terms["on_step"])
 
 # %%
-# From a shell the same class is ``plasticbench learn --task plasticbench/OjaMini-v0 --learner my_module:Antithetic --out
-# runs/mine``; ``plasticbench show LEARNER`` prints the options of those that ship with the package, and ``plasticbench
-# submit runs/mine/result.json`` puts the rule on a board.
+# From a shell the same class is ``plasticbench learn --task plasticbench/OjaMini-v0 --learner my_module:Antithetic
+# --out runs/mine``; ``plasticbench show LEARNER`` prints the options of those that ship with the package, and
+# ``plasticbench submit runs/mine/result.json`` puts the rule on a board.

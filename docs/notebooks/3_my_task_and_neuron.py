@@ -13,17 +13,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import plasticbench
-from plasticbench.tasks.check import check_task
 
 sys.path.insert(0, str(Path.cwd().parent / "examples"))  # docs/examples
-from firing_task import IrregularFiring  # noqa: E402
-from quadratic_lif import QuadraticLIF  # noqa: E402
+from firing_task import IrregularFiring
+from quadratic_lif import QuadraticLIF
 
 # %%
 # The neuron
 # ----------
-# State and its start, the equations of one step in order, a threshold, what a spike sets, and which state a receptor's
-# synapses add to. Every engine lowers the same equations.
+# State and its start, the equations of one step in order, a threshold, what a spike sets, and which state a
+# receptor's synapses add to. Every engine lowers the same equations.
 
 print(inspect.getsource(QuadraticLIF))
 
@@ -45,10 +44,10 @@ print(task.title, "·", task.n_official, "official lifetimes · plastic:", ", ".
 # %%
 # It is a task like any other
 # ---------------------------
-# It is checked by what this package's own tests run over its own tasks, lived by any rule, and it is a Gymnasium
-# environment (``gymnasium.make("mylab/IrregularFiring-v0")``).
+# Any rule lives it, learners search on it, and it is a Gymnasium environment
+# (``gymnasium.make("mylab/IrregularFiring-v0")``). ``plasticbench.tasks.check.check_task(task)`` runs what this
+# package's own tests run over its own tasks.
 
-check_task(task)
 results = [plasticbench.evaluate(rule, task) for rule in ("null", "vogels-2011")]
 for result in results:
     print(f"{result.rule.name:12} loss {result.loss:.3f}, score {result.score:.2f}")

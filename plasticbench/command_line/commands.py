@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread
+from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread, describe_task
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
@@ -96,6 +96,12 @@ def run_show(arguments: Namespace) -> None:
             raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
         print(describe_learner(arguments.rule))
         return
+    task = _as_task(arguments.rule)
+    if task is not None:
+        if arguments.png:
+            raise PlasticbenchError(f"png: {task.id} is a task; a rule's life on it is drawn by show RULE --task --png")
+        print(describe_task(task))
+        return
     rule = load_rule(arguments.rule)
     if arguments.task and not arguments.png:
         raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
@@ -120,6 +126,15 @@ def _picture(rule: Rule, task_id: str | None) -> bytes:
 def _is_learner(name: str) -> bool:
     """Whether a name is a learner's and not a rule's or a file's."""
     return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
+
+
+def _as_task(name: str) -> Any:
+    """The task of this id, with or without its namespace; None where a rule or file has the name, or no task has it."""
+    if Path(name).exists() or name in known_rules():
+        return None
+    known = registry.task_ids()
+    found = next((i for i in (name, f"plasticbench/{name}") if i in known), None)
+    return None if found is None else registry.task(found)
 
 
 def run_evaluate(arguments: Namespace) -> None:
