@@ -36,6 +36,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
     "show_signature": False,
+    "write_computation_times": False,
     "min_reported_time": 3600,
     "reset_modules": ("matplotlib",),
 }

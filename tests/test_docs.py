@@ -72,7 +72,7 @@ def test_a_field_s_shape_stands_on_its_page(extension):
     from plasticbench.tasks.outcome import Outcome
 
     fields = "\n".join(extension("plain_docstrings")._fields(Outcome))
-    assert re.search(r"``losses``:.*\(n\\_rules, n\\_", fields), fields
+    assert re.search(r"``losses: .*\(n\\_rules, n\\_", fields), fields
 
 
 def test_a_shell_completes_commands_and_options(capsys):
@@ -90,7 +90,7 @@ def test_a_bash_that_reads_the_script_offers_the_commands(tmp_path):
         [sys.executable, "-m", "plasticbench", "--print-completion", "bash"], capture_output=True, text=True, check=True
     ).stdout
     (tmp_path / "completion").write_text(script)
-    asked = "source ./completion; COMP_WORDS=(plasticbench eva); COMP_CWORD=1; _shtab_plasticbench; echo ${COMPREPLY[@]}"
+    asked = "source ./completion; COMP_WORDS=(plasticbench eva); COMP_CWORD=1; _shtab_plasticbench; echo $COMPREPLY"
     done = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["evaluate"], done.stderr
 

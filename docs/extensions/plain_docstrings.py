@@ -43,15 +43,15 @@ def _as_written(lines: list[str]) -> list[str]:
 
 
 def _fields(thing: type) -> list[str]:
-    """A definition list of the fields that a dataclass itself declares."""
+    """A list of the fields that a dataclass itself declares."""
     body = inspect.getsource(thing).splitlines()
     names = {field.name for field in dataclasses.fields(thing)}
     found = [match for match in map(_FIELD.match, body) if match and match[1] in names and match[1][0] != "_"]
     lines = []
     for match in found:
         default = "" if match[3] is None else f" = {match[3]}"
-        lines += [f":``{match[1]}``: ``{match[2]}{default}``"]
-        lines[-1] += f" {_escaped(match[4])}" if match[4] else ""
+        lines.append(f"- ``{match[1]}: {match[2]}{default}``")
+        lines[-1] += f" · {_escaped(match[4])}" if match[4] else ""
     return lines
 
 

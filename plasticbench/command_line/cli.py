@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a known rule's name or a rule file; a learner or module:Class; a task's id",
     )
     p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
+    p.add_argument("--w", type=float, metavar="W", help="the weight at which the picture shows the rule")
     p.add_argument("--task", metavar="ID", help="the picture is of the rule's first official lifetime on this task")
 
     p = command("evaluate", "run a rule on a task's official lifetimes")

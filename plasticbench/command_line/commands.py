@@ -105,19 +105,21 @@ def run_show(arguments: Namespace) -> None:
     rule = load_rule(arguments.rule)
     if arguments.task and not arguments.png:
         raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
+    if arguments.w is not None and (arguments.task or not arguments.png):
+        raise PlasticbenchError("w: it is the weight at which --png shows a rule; give --png FILE, and no --task")
     if arguments.png:
-        write_bytes(arguments.png, _picture(rule, arguments.task))
+        write_bytes(arguments.png, _picture(rule, arguments.task, arguments.w))
     print(describe_rule(rule))
     if arguments.png:
         print(f"\npicture: {arguments.png}")
 
 
-def _picture(rule: Rule, task_id: str | None) -> bytes:
+def _picture(rule: Rule, task_id: str | None, w: float | None) -> bytes:
     """PNG of what a rule does at a synapse, or of its first official lifetime on a task."""
     if task_id is None:
         from plasticbench.drawing.rules import rule_picture
 
-        return rule_picture(rule)
+        return rule_picture(rule, w)
     from plasticbench.stepping.picture import life_picture
 
     return life_picture(rule, registry.task(task_id))
