@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
-from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
+from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, rate_map, shown_pathways
+from plasticbench.drawing.synapse import Shown, shown_at
+from plasticbench.drawing.timing import lone_groups, rate_dependence, timing_window
 from plasticbench.rules.equations import Memory, memories
 
+from .catalogue import TaskLike
 from .charts.curves import curve_plot
-from .entry import entry_slug
+from .entry import entry_slug, task_slug
 from .equations import changes, math, symbol_html
 from .pictures import diverging_png
 from .standings import Standing
@@ -52,8 +56,8 @@ class RuleOnBoard:
         return frozenset(i for s in self.standings for i in s.entry.provenance.get("training_tasks", ()))
 
 
-def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
-    """The HTML of a rule's page; `family` has all rules on the board by hash."""
+def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard], tasks: Mapping[str, TaskLike]) -> str:
+    """The HTML of a rule's page; `family` has all rules on the board by hash, `tasks` all tasks by id."""
     rule = found.rule
     pathways = list(_pathways(rule))
     return render(
@@ -69,8 +73,7 @@ def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
         pathways=pathways,
         parameters=list(_parameters(rule)),
         many_parameters=_MANY_PARAMETERS,
-        figures=_figures(rule),
-        w_shown=W_SHOWN,
+        figures=_figures(found, tasks),
         slow_hz=SLOW_HZ,
         fast_hz=FAST_HZ,
         rate_limit=RATE_LIMIT,
@@ -134,21 +137,44 @@ def _parameters(rule: Any) -> Iterator[dict[str, Any]]:
             }
 
 
-def _figures(rule: Any) -> list[dict[str, Any]]:
+def _figures(found: RuleOnBoard, tasks: Mapping[str, TaskLike]) -> list[dict[str, Any]]:
+    rule = found.rule
     draw = _timing_figure if rule.kind == "spiking" else _map_figure
-    figures = [drawn(partial(draw, rule, name), None) for name in shown_pathways(rule)]
-    return [figure for figure in figures if figure is not None]
+    figures = []
+    for name in shown_pathways(rule):
+        shown, where = _assumed(found, name, tasks)
+        figure = drawn(partial(draw, rule, name, shown), None)
+        if figure is not None:
+            figures.append({"pathway": name, "shown": f"{shown.words}{where}", **figure})
+    return figures
 
 
-def _timing_figure(rule: Any, name: str) -> dict[str, Any]:
-    slow, fast = (timing_window(rule, name, rate) for rate in (SLOW_HZ, FAST_HZ))
+def _assumed(found: RuleOnBoard, pathway: str, tasks: Mapping[str, TaskLike]) -> tuple[Shown, str]:
+    """The synapse at which a pathway's rule is shown: in the weight range of the first task that it has lived."""
+    for standing in sorted(found.standings, key=lambda standing: standing.rank is None):
+        bounds = tasks[standing.entry.task_id].weight_bounds
+        bound = next(iter(bounds.values()), None) if pathway == "*" else bounds.get(pathway)
+        if bound is not None:
+            return shown_at(found.rule, w_max=bound), f", as in {task_slug(standing.entry.task_id)}"
+    return shown_at(found.rule), ""
+
+
+def _timing_figure(rule: Any, name: str, shown: Shown) -> dict[str, Any]:
+    slow, fast = (timing_window(rule, name, rate, shown=shown) for rate in (SLOW_HZ, FAST_HZ))
     curves = [("slow", 1e3 * slow.delay_s, slow.change), ("fast", 1e3 * fast.delay_s, fast.change)]
-    return {"pathway": name, "curves": curve_plot(curves, "post after pre (ms)", "weight change")}
+    pairs = rate_dependence(rule, name, shown)
+    rates = np.concatenate([-pairs.rate_hz[::-1], pairs.rate_hz])
+    by_rate = [("slow", rates, np.concatenate([pairs.post_early[::-1], pairs.post_late]))]
+    return {
+        "curves": curve_plot(curves, "post after pre (ms)", "weight change"),
+        "rates": curve_plot(by_rate, "pairs a second: post first, pre first", "weight change of a pair"),
+        "groups": lone_groups(rule, name, shown),
+    }
 
 
-def _map_figure(rule: Any, name: str) -> dict[str, Any]:
-    change = rate_map(rule, name).change
-    return {"pathway": name, "curves": "", "image": diverging_png(change[::-1]), "largest": float(abs(change).max())}
+def _map_figure(rule: Any, name: str, shown: Shown) -> dict[str, Any]:
+    change = rate_map(rule, name, shown=shown).change
+    return {"curves": "", "image": diverging_png(change[::-1]), "largest": float(abs(change).max())}
 
 
 def thumbnail(rule: Any) -> Markup:

@@ -70,7 +70,7 @@ def site_files(board: Board) -> dict[str, bytes]:
         "method.html": method_page(),
     }
     pages |= {f"tasks/{task_slug(task_id)}.html": task_page(table, by_hash) for task_id, table in tables.items()}
-    pages |= {f"rules/{found.slug}.html": rule_page(found, family) for found in rules}
+    pages |= {f"rules/{found.slug}.html": rule_page(found, family, board.catalogue.tasks) for found in rules}
     files = {name: text.encode() for name, text in pages.items()}
     for name, text in pages.items():
         files |= table_files(name, text)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from plasticbench.drawing.rules import timing_window
+from plasticbench.drawing.timing import timing_window
 from plasticbench.rules import PathwayRule, load_rule
 
 

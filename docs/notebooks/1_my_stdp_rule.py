@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import plasticbench
-from plasticbench.drawing.rules import timing_window
+from plasticbench.drawing.timing import timing_window
 from plasticbench.leaderboard import board_table, open_board, submit, verify
 
 folder = Path(tempfile.mkdtemp())

@@ -43,9 +43,7 @@ def shown_at(rule: Rule, w: float | None = None, w_max: float | None = None) -> 
     """
     if w is not None and not (math.isfinite(w) and w >= 0.0):
         raise PlasticbenchError(f"w: {w:g} is no weight; a finite number of at least 0 is wanted")
-    reads = any(
-        name in pathway.variables_read for pathway in rule.pathways.values() for name in ("v", "u")
-    )
+    reads = any({"v", "u"} & pathway.variables for pathway in rule.pathways.values())
     if w_max is None:
         w_max = max(_SPIKING_BOUND, w or 0.0) if rule.kind == "spiking" else _NO_BOUND
     half = _RATE_W if w_max >= _NO_BOUND else 0.5 * w_max

@@ -154,6 +154,13 @@ class Task(abc.ABC):
         """The plastic pathways, in order."""
         return tuple(pathway.name for pathway in self.example_network.plastic_pathways)
 
+    @property
+    def weight_bounds(self) -> dict[str, float]:
+        """The largest weight of each plastic pathway that has one; those of slices have none that tells anything."""
+        pathways = () if self.track == "slice" else self.example_network.plastic_pathways
+        bounds = {pathway.name: getattr(pathway, "w_max", math.inf) for pathway in pathways}
+        return {name: bound for name, bound in bounds.items() if math.isfinite(bound)}
+
     def variables(self, pathway: str) -> frozenset[str]:
         """What a rule may read at a synapse of this pathway."""
         network = self.example_network

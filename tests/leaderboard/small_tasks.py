@@ -43,6 +43,10 @@ class SmallTask:
     fails: str = ""  # the rule that fails here without bound
 
     @property
+    def weight_bounds(self) -> dict[str, float]:
+        return {}
+
+    @property
     def spec_hash(self) -> str:
         return hashlib.sha256(f"{self.id} {self.version}".encode()).hexdigest()
 
