@@ -150,13 +150,17 @@ def _figures(found: RuleOnBoard, tasks: Mapping[str, TaskLike]) -> list[dict[str
 
 
 def _assumed(found: RuleOnBoard, pathway: str, tasks: Mapping[str, TaskLike]) -> tuple[Shown, str]:
-    """The synapse at which a pathway's rule is shown: in the weight range of the first task that it has lived."""
-    for standing in sorted(found.standings, key=lambda standing: standing.rank is None):
-        bounds = tasks[standing.entry.task_id].weight_bounds
-        bound = next(iter(bounds.values()), None) if pathway == "*" else bounds.get(pathway)
-        if bound is not None:
-            return shown_at(found.rule, w_max=bound), f", as in {task_slug(standing.entry.task_id)}"
-    return shown_at(found.rule), ""
+    """The synapse at which a pathway's rule is shown: within the weight range of every task that it has lived."""
+    bounds = [
+        (bound, task_slug(standing.entry.task_id))
+        for standing in found.standings
+        for name, bound in tasks[standing.entry.task_id].weight_bounds.items()
+        if pathway in ("*", name)
+    ]
+    if not bounds:
+        return shown_at(found.rule), ""
+    bound, slug = min(bounds, key=lambda pair: pair[0])
+    return shown_at(found.rule, w_max=bound), f", as in {slug}"
 
 
 def _timing_figure(rule: Any, name: str, shown: Shown) -> dict[str, Any]:
