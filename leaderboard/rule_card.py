@@ -171,7 +171,7 @@ def _timing_figure(rule: Any, name: str, shown: Shown) -> dict[str, Any]:
     by_rate = [("slow", rates, np.concatenate([pairs.post_early[::-1], pairs.post_late]))]
     return {
         "curves": curve_plot(curves, "post after pre (ms)", "weight change"),
-        "rates": curve_plot(by_rate, "pairs a second: post first, pre first", "weight change of a pair"),
+        "rates": curve_plot(by_rate, "post first ← pairs a second → pre first", "weight change of a pair"),
         "groups": lone_groups(rule, name, shown),
     }
 

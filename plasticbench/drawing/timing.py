@@ -74,9 +74,12 @@ def _last_pair(rule: Rule, pathway: str, delay_s: np.ndarray, period_s: np.ndarr
     """(n,) Δw of the last pair of a train that has settled; both arguments are (n,)."""
     synapse = _Synapse(rule, pathway, len(delay_s), shown)
     gap = np.abs(delay_s)
-    change = np.zeros_like(delay_s)
+    change = np.full_like(delay_s, np.nan)
     for _ in range(max(2, round(_SETTLING_S / period_s.min()))):
+        before = change
         change = synapse.spike(delay_s > 0, False, gap) + synapse.spike(delay_s < 0, True, period_s - gap)
+        if np.allclose(change, before, rtol=1e-12, atol=0.0):
+            break
     return change
 
 
