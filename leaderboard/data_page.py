@@ -171,4 +171,4 @@ def _points(table: TaskStandings, tables: Mapping[str, TaskStandings]) -> Sequen
 
 def data_page(tables: Mapping[str, TaskStandings]) -> str:
     """The HTML of the page."""
-    return render("data.html", root="", current="Data", pictures=pictures(tables))
+    return render("data.html", stem="data", root="", current="Data", pictures=pictures(tables))

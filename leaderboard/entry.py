@@ -64,6 +64,7 @@ class Entry:
     rule: dict[str, Any]  # rule.json
     hash: str  # of the submitted files
     records: tuple[dict[str, Any], ...] = field(default=())  # oldest first
+    record_names: tuple[str, ...] = ()  # their files
 
     @property
     def task_id(self) -> str:
@@ -102,6 +103,12 @@ class Entry:
         """Whether the rule has no change at any event."""
         keys = {key for pathway in self.rule["pathways"].values() for key in pathway}
         return not any(key.startswith("on_") or key == "network" for key in keys)
+
+    @property
+    def verified_on(self) -> str:
+        """The date of its first verification that it passed; empty where none is told."""
+        passed = [r for r in self.records if r["state"] == "verified" and r["entry_hash"] == self.hash]
+        return passed[0].get("date", "") if passed else ""
 
     def record(self, task_hash: str) -> dict[str, Any] | None:
         """The newest verification under a task's hash, if there is any."""
@@ -150,4 +157,5 @@ def read_entry(folder: Path) -> Entry:
         rule=read_data(folder / RULE_FILE),
         hash=hash_of_folder(folder),
         records=tuple(read_data(folder / name, RECORD_LIMITS) for name in names),
+        record_names=tuple(names),
     )

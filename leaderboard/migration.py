@@ -17,7 +17,7 @@ from typing import Any
 
 from .board import Board, open_board
 from .entry import RULE_FILE, Entry
-from .verification import append_record
+from .verification import append_record, today
 
 CHECKED = 4  # official lifetimes of tasks whose lives take seconds; of others all
 _LONG_LIVES = 20  # official lifetimes below which a task is taken for one of those
@@ -70,7 +70,8 @@ def _carry(entry: Entry, task: Any, board: Board) -> Carried:
             f"carried over: {n_checked} of {n_official} official lifetimes equal to the bit; before, {last['reason']}"
         )
         versions = {"versions": dict(measured.versions), "hardware": dict(measured.hardware)}
-        append_record(entry.folder, {**last, "task_hash": task.spec_hash, "reason": reason[:2000], **versions})
+        found = {"date": today(), "task_hash": task.spec_hash, "reason": reason[:2000], **versions}
+        append_record(entry.folder, {**last, **found})
     return carried
 
 

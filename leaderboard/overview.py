@@ -7,13 +7,16 @@ from importlib import resources
 from string import Template
 
 from plasticbench.evaluation import statistics
+from plasticbench.rules.rule import PROVENANCES
 
 from . import equivalence, verification
+from .catalogue import TaskLike
 from .entry import entry_slug
+from .history import Made
 from .rule_card import RuleOnBoard, thumbnail
 from .standings import TaskStandings
 from .templates import lives_text, render
-from .tracks import SCORE_FLOOR, TrackStandings
+from .tracks import SCORE_FLOOR, TrackStandings, family_of
 
 _TRACK_WORDS = {
     "rate": "One presentation changes every synapse once: networks of rates, classical learning problems.",
@@ -27,6 +30,7 @@ def board_page(
     tables: Mapping[str, TaskStandings],
     n_rules: int,
     broken: Mapping[str, str],
+    made: Made,
 ) -> str:
     """The site's first page: one matrix of rules and tasks per track, and what could not be read."""
     rows = [row for track in tracks for row in (*track.rows, *track.frozen)]
@@ -37,6 +41,11 @@ def board_page(
         tracks=tracks,
         track_words=_TRACK_WORDS,
         slugs={(row.rule_hash, row.name): entry_slug(row.name, row.rule_hash) for row in rows},
+        stem="index",
+        made=made,
+        tables=tables,
+        families=list(dict.fromkeys(name for track in tracks for name in track.families)),
+        origins=[origin for origin in PROVENANCES if any(origin in row.origins for row in rows)],
         n_rules=n_rules,
         n_tasks=len(tables),
         n_entries=sum(len(table.ranked) for table in tables.values()),
@@ -47,10 +56,13 @@ def board_page(
 
 def tasks_page(tracks: Sequence[TrackStandings], tables: Mapping[str, TaskStandings]) -> str:
     """All tasks as cards."""
-    return render("tasks.html", root="", current="Tasks", tracks=tracks, tables=tables)
+    families = list(dict.fromkeys(family_of(table.task) for table in tables.values()))
+    return render(
+        "tasks.html", root="", current="Tasks", tracks=tracks, tables=tables, families=families, family_of=family_of
+    )
 
 
-def rules_page(rules: Sequence[RuleOnBoard], leading: Mapping[str, int]) -> str:
+def rules_page(rules: Sequence[RuleOnBoard], leading: Mapping[str, int], tasks: Mapping[str, TaskLike]) -> str:
     """All rules as cards with their pictures; `leading`: rule's hash -> on how many tasks it is best."""
     cards = [
         {
@@ -58,13 +70,22 @@ def rules_page(rules: Sequence[RuleOnBoard], leading: Mapping[str, int]) -> str:
             "name": found.rule.name,
             "citation": found.rule.citation,
             "kind": found.rule.kind,
+            "origin": found.standings[0].entry.origin,
+            "families": sorted({family_of(tasks[s.entry.task_id]) for s in found.standings}),
             "thumbnail": thumbnail(found),
             "n_tasks": sum(standing.rank is not None for standing in found.standings),
             "n_best": leading.get(found.rule.hash, 0),
         }
         for found in rules
     ]
-    return render("rules.html", root="", current="Rules", cards=cards)
+    return render(
+        "rules.html",
+        root="",
+        current="Rules",
+        cards=cards,
+        families=list(dict.fromkeys(family_of(task) for task in tasks.values())),
+        origins=[origin for origin in PROVENANCES if any(card["origin"] == origin for card in cards)],
+    )
 
 
 def method_page() -> str:

@@ -36,6 +36,12 @@ def linked(text: str, plain: Callable[[str], Markup] = escape) -> Markup:
     return Markup("").join([*parts, plain(text[end:])])
 
 
+def dois(text: str) -> list[str]:
+    """The DOIs in a text, each once; none that could not stand in a file of references as it is."""
+    found = dict.fromkeys(match[1] for match in _DOI.finditer(text))
+    return [doi for doi in found if re.fullmatch(r"[\w./()<>:;+-]+", doi, re.ASCII)]
+
+
 def prose(text: str) -> Markup:
     """Paragraphs between blank lines, "## " headings, "- " lists, `code`, indices, DOIs."""
     blocks = []

@@ -92,6 +92,26 @@ def rank_draws(lived: Sequence[Draws], attempts: Sequence[int] | None = None) ->
     )
 
 
+def difference_intervals(lived: Sequence[Draws]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean loss of i less that of j, (n, n), and its interval at LEVEL, (n, n, 2), from the resamples of `rank_draws`.
+
+    Over the draws that both lived or, where they share none, over all of each.
+    """
+    n = len(lived)
+    tables = [_Lived(draws) for draws in lived]
+    resampled = _Resampled(lived)
+    values, intervals = np.zeros((n, n)), np.zeros((n, n, 2))
+    for i in range(n):
+        for j in range(i):
+            common = tuple(name for name in lived[i] if name in lived[j])
+            n_lives = min(tables[i].count(common), tables[j].count(common))
+            values[i, j] = tables[i].mean(common) - tables[j].mean(common)
+            drawn = resampled.mean(i, common) - resampled.mean(j, common)
+            intervals[i, j] = interval(drawn[None], tail_probability(n_lives))[0]
+            values[j, i], intervals[j, i] = -values[i, j], -intervals[i, j, ::-1]
+    return values, intervals
+
+
 def level_of(attempts: int) -> float:
     """The level at which the best of so many attempts is judged, so that all of them together keep to LEVEL."""
     return LEVEL ** (1.0 / attempts)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
-from plasticbench.drawing.protocols import Assumed
-from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, W_SHOWN, rate_map, shown_pathways, timing_window
+from plasticbench.drawing.protocols import RATES_HZ, Assumed, change_by_rate, change_of_triplets
+from plasticbench.drawing.rules import FAST_HZ, RATE_LIMIT, SLOW_HZ, rate_map, shown_pathways, timing_window
 from plasticbench.rules.equations import Memory, memories
 from plasticbench.tasks.registry import task as find_task
 from plasticbench.tasks.registry import task_ids
@@ -46,13 +47,18 @@ class RuleOnBoard:
         return entry_slug(self.rule.name, self.rule.hash)
 
     @property
+    def citation(self) -> str:
+        """What it cites, as the rule or else its entry says; empty where neither does."""
+        return self.rule.reference or self.standings[0].entry.provenance.get("reference", "")
+
+    @property
     def learned_on(self) -> frozenset[str]:
         """Ids of the tasks that it was trained on."""
         return frozenset(i for s in self.standings for i in s.entry.provenance.get("training_tasks", ()))
 
 
 def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
-    """The HTML of a rule's page; `family` has all rules on the board by hash."""
+    """The HTML of a rule's page; `family` has all rules on the board by hash, `tasks` all tasks by id."""
     rule = found.rule
     pathways = list(_pathways(rule))
     return render(
@@ -61,13 +67,14 @@ def rule_page(found: RuleOnBoard, family: Mapping[str, RuleOnBoard]) -> str:
         current="Rules",
         rule=rule,
         slug=found.slug,
-        citation=rule.reference or found.standings[0].entry.provenance.get("reference", ""),
+        stem=found.slug,
+        has_bibtex=bool(found.citation),
+        citation=found.citation,
         event_words=_EVENT_WORDS,
         pathways=pathways,
         parameters=list(_parameters(rule)),
         many_parameters=_MANY_PARAMETERS,
         figures=_figures(found),
-        w_shown=W_SHOWN,
         slow_hz=SLOW_HZ,
         fast_hz=FAST_HZ,
         rate_limit=RATE_LIMIT,
@@ -147,13 +154,22 @@ def _timing_figure(found: RuleOnBoard, name: str) -> dict[str, Any]:
     rule, assumed = found.rule, assumed_of(found, name)
     slow, fast = (timing_window(rule, name, rate, assumed=assumed) for rate in (SLOW_HZ, FAST_HZ))
     curves = [("slow", 1e3 * slow.delay_s, slow.change), ("fast", 1e3 * fast.delay_s, fast.change)]
-    plot = curve_plot(curves, "post after pre (ms)", "weight change")
-    return {"pathway": name, "curves": plot, "assumed": assumed.words}
+    rates = np.array(RATES_HZ)
+    late, early = (change_by_rate(rule, name, pre_first, assumed) for pre_first in (True, False))
+    by_rate = [("slow", np.concatenate([-rates[::-1], rates]), np.concatenate([early[::-1], late]))]
+    return {
+        "pathway": name,
+        "curves": curve_plot(curves, "post after pre (ms)", "weight change"),
+        "rates": curve_plot(by_rate, "post first ← pairs a second → pre first", "weight change of a pair"),
+        "groups": change_of_triplets(rule, name, assumed),
+        "assumed": assumed.words,
+    }
 
 
 def _map_figure(rule: Any, name: str) -> dict[str, Any]:
     change = rate_map(rule, name).change
-    return {"pathway": name, "curves": "", "image": diverging_png(change[::-1]), "largest": float(abs(change).max())}
+    image, largest = diverging_png(change[::-1]), float(abs(change).max())
+    return {"pathway": name, "curves": "", "image": image, "largest": largest, "assumed": f"w = {Assumed().w:g}"}
 
 
 def thumbnail(found: RuleOnBoard) -> Markup:

@@ -37,8 +37,8 @@ class _Mapped:
         return "learner" in self.standing.entry.provenance
 
 
-def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mapping[str, Any]) -> Markup:
-    """The HTML of the map; `rules` by hash, of all the ranked ones. A page one folder below the root shows it."""
+def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mapping[str, Any], stem: str) -> Markup:
+    """The HTML of the map on a task's page `stem`; `rules` by hash, of all the ranked ones."""
     mapped, others = [], []
     for standing in ranked:
         rule = rules[standing.entry.data["rule_hash"]]
@@ -49,7 +49,7 @@ def rule_map_section(rule_map: RuleMap, ranked: Sequence[Standing], rules: Mappi
             mapped.append(_Mapped(standing, point, _means(standing)))
     shown = mapped[:_MOST_SHOWN]
     figures = [_sides(rule_map, shown), *_shares(rule_map, shown)] if shown else []
-    return Markup(render("rule_map.html", map=rule_map, shown=shown, figures=figures, others=others))
+    return Markup(render("rule_map.html", stem=stem, map=rule_map, shown=shown, figures=figures, others=others))
 
 
 def _means(standing: Standing) -> dict[str, float]:

@@ -9,7 +9,7 @@ ranked on a task that cannot tell its reference rule from one that knows nothing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from .board import Board, open_board
 from .catalogue import TaskLike
 from .entry import Entry
 from .kept import rank_draws
-from .ranking import Ranking
+from .ranking import Draws, Ranking
 from .ranking_lives import RankingLives, has_ranking_lives, lives_of
 
 
@@ -87,6 +87,8 @@ class TaskStandings:
     task: TaskLike
     ranked: tuple[Standing, ...]
     unranked: tuple[Standing, ...]  # self-reported first, then stale and rejected
+    draws: tuple[Draws, ...] = ()  # what each of the ranked lived
+    better: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))  # (n_ranked, n_ranked) i better than j
 
     @property
     def not_ranked_because(self) -> str:
@@ -175,17 +177,19 @@ def task_standings(board: Board, task_id: str) -> TaskStandings:
     entries = board.of_task(task_id)
     verified = [e for e in entries if has_ranking_lives(e, task)]
     tried = attempts(entries, task, board.catalogue)
-    ranked = _ranked(task, verified, lives_of(verified, task, board), tried)
+    lives = lives_of(verified, task, board)
+    result = rank_draws([own.draws for own in lives], [tried[entry.name] for entry in verified])
+    ranked = _ranked(task, verified, lives, tried, result)
     others = [_standing(task, e, tried[e.name]) for e in entries if e not in verified]
     states = ("verified", "self-reported", "stale", "rejected")
     others.sort(key=lambda standing: (states.index(standing.state), standing.loss, standing.entry.slug))
-    return TaskStandings(task, ranked, tuple(others))
+    draws = tuple(lives[i].draws for i in result.order)
+    return TaskStandings(task, ranked, tuple(others), draws, result.better[np.ix_(result.order, result.order)])
 
 
 def _ranked(
-    task: TaskLike, entries: list[Entry], lives: list[RankingLives], tried: Mapping[str, int]
+    task: TaskLike, entries: list[Entry], lives: list[RankingLives], tried: Mapping[str, int], result: Ranking
 ) -> tuple[Standing, ...]:
-    result = rank_draws([own.draws for own in lives], [tried[entry.name] for entry in entries])
     official = [entry.measured(task.spec_hash)[0] for entry in entries]
     still = [j for j, entry in enumerate(entries) if entry.changes_nothing]
     # Where rules are held against an experiment, one that fits it in no scale loses as much, and is not frozen.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .board import Board, open_board
+from .history import made_from
 from .rounds import broken_rounds
 from .standings import Standing, TaskStandings, task_standings
 from .text_table import broken_text, text_table
@@ -117,12 +118,23 @@ def _track_text(table: TrackStandings) -> list[str]:
     return [title + "\n" + text_table(header, cells)]
 
 
-def board_json(board: Board | str | Path | None = None, task_id: str | None = None) -> dict[str, Any]:
-    """Every standing as one JSON object: tasks, tracks, and entries that are broken."""
+def board_json(
+    board: Board | str | Path | None = None,
+    task_id: str | None = None,
+    tables: dict[str, TaskStandings] | None = None,
+) -> dict[str, Any]:
+    """Every standing as one JSON object: tasks, tracks, and entries that are broken.
+
+    `tables`: the standings of every task, where they are there already.
+    """
     opened = board if isinstance(board, Board) else open_board(board)
     ids = [opened.catalogue.task(task_id).id] if task_id is not None else list(opened.catalogue.tasks)
-    tables = {i: task_standings(opened, i) for i in ids}
-    found: dict[str, Any] = {"tasks": [_task_json(table) for table in tables.values()]}
+    tables = tables or {i: task_standings(opened, i) for i in ids}
+    made = made_from(opened) if task_id is None else None
+    found: dict[str, Any] = (
+        {} if made is None else {"date": made.date or None, "version": made.version, "commit": made.commit or None}
+    )
+    found |= {"tasks": [_task_json(table) for table in tables.values()]}
     if task_id is None:
         found["tracks"] = [_track_json(track_standings(opened, track, tables)) for track in tracks(opened)]
     found["broken"] = dict(sorted((_broken(opened) if task_id is None else opened.broken_of(task_id)).items()))

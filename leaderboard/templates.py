@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from .entry import entry_slug, task_slug
+from .entry import ENTRY_FILE, entry_slug, task_slug
 from .prose import breakable, indexed, linked, prose
 from .standings import Standing
 from .tables import rank_text
@@ -32,10 +32,13 @@ def _environment() -> jinja2.Environment:
         "heat": heat,
         "indexed": indexed,
         "interval": interval_text,
+        "entry_file": entry_file,
+        "record_file": record_file,
         "reason": reason_text,
         "rule_link": rule_link,
         "task_slug": task_slug,
         "two_digits": two_digits,
+        "two_figures": two_figures,
         "linked": linked,
         "lives": lives_text,
         "number": number,
@@ -51,6 +54,17 @@ def _environment() -> jinja2.Environment:
 def rule_link(standing: Standing) -> str:
     """From a page one folder below the root to a rule's page."""
     return f"../rules/{entry_slug(standing.name, standing.entry.data['rule_hash'])}.html"
+
+
+def entry_file(standing: Standing) -> str:
+    """From the site's root to what an entry claims."""
+    return f"entries/{standing.entry.name}/{ENTRY_FILE}"
+
+
+def record_file(standing: Standing) -> str:
+    """From the site's root to what its newest verification found; empty where there is none."""
+    names = standing.entry.record_names
+    return f"entries/{standing.entry.name}/{names[-1]}" if names else ""
 
 
 def reason_text(standing: Standing) -> str:
@@ -70,6 +84,11 @@ def number(value: float) -> str:
 def two_digits(value: float | None) -> str:
     """A number of order one; "none" where there is none."""
     return "none" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def two_figures(value: float) -> str:
+    """A difference in few characters; without an exponent where it is neither huge nor tiny."""
+    return (f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}").replace("-", "−")
 
 
 def score_text(value: float) -> str:

@@ -37,6 +37,15 @@ class TrackRow:
         scores = [max(standing.score, SCORE_FLOOR) for standing in self.standings.values()]
         return sum(scores) / len(scores)
 
+    @property
+    def origins(self) -> list[str]:
+        """Where its entries say that it comes from; one word for most rules."""
+        return sorted({standing.entry.origin for standing in self.standings.values()})
+
+    def families(self, track: TrackStandings) -> list[str]:
+        """The families of tasks in which it has lived."""
+        return [name for name, tasks in track.families.items() if self.within(tasks)[2]]
+
     def within(self, tasks: Iterable[TaskLike]) -> tuple[int, int, int]:
         """Of these tasks: on how many it leads, on how many it is above the bar, how many it lived."""
         ids = {task.id for task in tasks}

@@ -20,6 +20,7 @@ def transfer_page(tracks: Sequence[TrackStandings], rules: Sequence[RuleOnBoard]
         "transfer.html",
         root="",
         current="Transfer",
+        stem="transfer",
         maps=[(track, matrix) for track, matrix in maps if matrix.cells],
         slugs=slugs,
         is_home=lambda rule, task, tasks: sibling(task) in {sibling(t) for t in tasks if t.reference_rule == rule},

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def verify(
         examined = _examine(found, task, opened.catalogue, nonce, lives)
     record = {
         "format": FORMAT,
+        "date": today(),
         "entry_hash": found.hash,
         "task": task.id,
         "task_hash": task.spec_hash,
@@ -107,6 +109,11 @@ def _told(catalogue: Catalogue, progress: Callable[[int, int], None] | None, exp
 
     with reporting(report):
         yield
+
+
+def today() -> str:
+    """The date of a record, UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def fresh_seeds(entry_hash: str, nonce: str, n: int) -> list[int]:

@@ -33,11 +33,13 @@ def curve_plot(curves: Sequence[tuple[str, np.ndarray, np.ndarray]], x_name: str
     frame = (
         f'<line class="grid" x1="0" x2="{width:g}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
         f'<line class="grid" x1="{width / 2:g}" x2="{width / 2:g}" y1="0" y2="{height:g}"/>'
-        f'<text x="4" y="14">{tick_text(y_high - pad)}</text>'
-        f'<text x="4" y="{height - 6:g}">{tick_text(y_low + pad)}</text>'
+    )
+    ends = (  # above the curves, with a border of the ground's colour: no curve strikes through them
+        f'<text class="above" x="4" y="14">{tick_text(y_high - pad)}</text>'
+        f'<text class="above" x="4" y="{height - 6:g}">{tick_text(y_low + pad)}</text>'
     )
     return Markup(
         f'<svg class="curves" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(y_name)} against '
-        f'{escape(x_name)}">{frame}{"".join(paths)}</svg>'
+        f'{escape(x_name)}">{frame}{"".join(paths)}{ends}</svg>'
         f'<div class="under"><span>−{x_limit:g}</span><span>{escape(x_name)}</span><span>{x_limit:g}</span></div>'
     )

@@ -15,6 +15,7 @@ _PROVENANCE_HELP = (
     "where the rule comes from: 'as published', 'variant of a published rule', 'published form, numbers learned here', "
     "'learned here' or 'unpublished' (default: what the rule says, or how it was learned)"
 )
+_SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 _EXIT_DONE, _EXIT_FAILURE, _EXIT_BAD_INPUT = 0, 1, 2
 
 
@@ -29,6 +30,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str):  # one line, like every other piece of bad input
         self.exit(_EXIT_BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints what a shell needs to complete commands and options, and stops."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        import shtab
+
+        print(shtab.complete(parser, shell=values))
+        parser.exit(_EXIT_DONE)
 
 
 def _positive(text: str) -> int:
@@ -53,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Every subcommand with its handler, `handler(arguments)`, as a name in `plasticbench.commands`."""
     parser = _Parser(prog="plasticbench", description="A benchmark of synaptic plasticity rules.")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
+    parser.add_argument(
+        "--print-completion", action=_PrintCompletion, choices=_SHELLS, help="print a completion script"
+    )
     _add_import(parser, "imports")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -67,8 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("list", "tasks, known rules, learners and families")
     p.add_argument("--json", action="store_true", help="one JSON object")
 
-    p = command("show", "a rule's equations, parameters and picture, or a learner's options")
-    p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
+    p = command("show", "a rule's equations, parameters and picture, a learner's options, or what a task is")
+    p.add_argument(
+        "rule",
+        metavar="RULE|LEARNER|TASK",
+        help="a known rule's name or a rule file; a learner or module:Class; a task's id",
+    )
     p.add_argument(
         "--png", metavar="FILE", help="write the rate map, or the spike-timing window with triplets and rates"
     )

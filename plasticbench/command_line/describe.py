@@ -12,6 +12,7 @@ from plasticbench.evaluation.result import Result
 from plasticbench.evaluation.transfer import frozen_pathways
 from plasticbench.rules import Rule
 from plasticbench.rules.equations import memories
+from plasticbench.tasks.task import Task
 
 if TYPE_CHECKING:
     from plasticbench.learning.run_directory import Cost
@@ -32,6 +33,26 @@ def describe_rule(rule: Rule) -> str:
             listed = ", ".join(f"{name} = {value:g}" for name, value in given.parameters.items())
             lines.append(f"  with         {listed}")
     return "\n".join(lines)
+
+
+def describe_task(task: Task) -> str:
+    """What a task is, its marks, and what can be put in, as text."""
+    marks = {"null rule": task.null_loss, "knows nothing": task.blind_loss, task.reference_rule: task.reference_loss}
+    facts = {
+        "id": task.id,
+        "track": task.track,
+        "plastic": ", ".join(task.pathways),
+        "lifetimes": f"{task.n_official} official, seeds {task.official_seeds[0]} to {task.official_seeds[-1]}",
+        "conditions": ", ".join(task.condition_names) or "none",
+        "families": ", ".join(task.families),
+        "losses": ", ".join(f"{name} {loss:.5g}" for name, loss in marks.items() if loss is not None),
+        "ranked": f"no: {task.not_ranked_because}" if task.not_ranked_because else "yes",
+        "version": task.spec_hash[:12],
+        "source": task.reference,
+    }
+    width = max(map(len, facts))
+    lines = [f"  {name:<{width}}  {value}" for name, value in facts.items()]
+    return "\n".join([task.title, f"  {task.summary}", "", *lines, "", task.description])
 
 
 def _change_line(key: str, text: str) -> str:

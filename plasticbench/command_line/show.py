@@ -1,16 +1,17 @@
-"""`plasticbench show`: a rule's equations and what it does at a synapse, or a learner's options."""
+"""`plasticbench show`: a rule's equations and what it does at a synapse, a learner's options, or a task."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
 
-from plasticbench.command_line.describe import describe_rule
+from plasticbench.command_line.describe import describe_rule, describe_task
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import write_bytes
 from plasticbench.learning.options import describe_learner
 from plasticbench.rules import Rule, known_rules, load_rule
 from plasticbench.tasks import registry
+from plasticbench.tasks.task import Task
 
 
 def run_show(arguments: Namespace) -> None:
@@ -18,6 +19,14 @@ def run_show(arguments: Namespace) -> None:
         if arguments.png:
             raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
         print(describe_learner(arguments.rule))
+        return
+    task = _as_task(arguments.rule)
+    if task is not None:
+        if arguments.png:
+            raise PlasticbenchError(
+                f"png: {task.id} is a task; a life on it is drawn by watch RULE --task {task.id} --png"
+            )
+        print(describe_task(task))
         return
     rule = load_rule(arguments.rule)
     for name in ("task", "w"):
@@ -45,3 +54,12 @@ def _draw(rule: Rule, arguments: Namespace) -> list[str]:
 def _is_learner(name: str) -> bool:
     """Whether a name is a learner's and not a rule's or a file's."""
     return not Path(name).exists() and name not in known_rules() and (name in registry.learners() or ":" in name)
+
+
+def _as_task(name: str) -> Task | None:
+    """The task of this id, with or without its namespace; None where a rule or file has the name, or no task has it."""
+    if Path(name).exists() or name in known_rules():
+        return None
+    known = registry.task_ids()
+    found = next((i for i in (name, f"plasticbench/{name}") if i in known), None)
+    return None if found is None else registry.task(found)
