@@ -40,10 +40,10 @@ def criteria_of(problem: Problem, given: Mapping[str, Any] | None) -> tuple[Crit
         try:
             low, high = (_bound(end, side) for end, side in zip(ends, (-math.inf, math.inf), strict=True))
             made.append(Criterion(name, low, high))
-        except (TypeError, ValueError):
-            raise PlasticbenchError(f"option.criteria.{name}: {ends!r:.60} is not a range [low, high]") from None
         except PlasticbenchError as error:
             raise PlasticbenchError(f"option.criteria.{name}: {error}") from None
+        except (TypeError, ValueError):
+            raise PlasticbenchError(f"option.criteria.{name}: {ends!r:.60} is not a range [low, high]") from None
     return tuple(made)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from optional_learners import skip_without
 
 import plasticbench
 from plasticbench.errors import PlasticbenchError
@@ -20,6 +21,8 @@ LEARNERS = {  # a few steps each
     "random-search": {"budget": 8 * 4 * 3, "options": {"population": 4}},
     "gradient": {"budget": 4 * 4, "options": {"lifetimes": 4}},
     "evotorch": {"budget": 8 * 2 * 3 + 2 * 16, "options": {"population": 8, "lifetimes": 2}},
+    "map-elites": {"budget": 4 * 3 + 8, "options": {"emitters": 1, "batch": 4, "cells": 2}},
+    "sbi": {"budget": 3 * 4 + 8, "options": {"samples": 3}},
 }
 
 
@@ -72,6 +75,7 @@ def test_every_bundled_learner_is_tried():
 @pytest.mark.usefixtures("_fast_curves")
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_run_that_dies_at_any_write_and_is_resumed_is_the_whole_run(tmp_path, monkeypatch, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, **LEARNERS[name]}
     learn(out=tmp_path / "whole", **settings)
     expected = left(tmp_path / "whole")
@@ -127,6 +131,7 @@ class Unkept:
 
 @pytest.mark.parametrize("name", [*LEARNERS, "a learner without checkpoints"])
 def test_resuming_a_finished_run_changes_nothing(tmp_path, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, **LEARNERS.get(name, {"budget": 100})}
     if name not in LEARNERS:
         settings["learner"] = Unkept
@@ -154,6 +159,7 @@ def test_the_cost_survives_the_loss_of_the_result(tmp_path, learner):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, "options": LEARNERS[name]["options"], "out": tmp_path}
     small = LEARNERS[name]["budget"]
     first = learn(budget=small, **settings)
@@ -230,6 +236,7 @@ def test_what_is_not_of_a_run_is_never_removed(tmp_path):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_budget_too_small_for_one_step_is_refused_and_nothing_written(tmp_path, name):
+    skip_without(name)
     with pytest.raises(PlasticbenchError, match=r"budget: 3 lifetimes; .* takes \d+; give more"):
         learn(TASK, name, tmp_path / "run", budget=3, options=LEARNERS[name]["options"])
     assert list(tmp_path.iterdir()) == []

@@ -67,9 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("list", "tasks, known rules, learners and families")
     p.add_argument("--json", action="store_true", help="one JSON object")
 
-    p = command("show", "a rule's equations, parameters and picture, or a learner's options")
-    p.add_argument("rule", metavar="RULE|LEARNER", help="a known rule's name or a rule file; a learner or module:Class")
-    p.add_argument("--png", metavar="FILE", help="write the rate map or spike-timing window as a picture")
+    p = command("show", "a rule's equations, parameters and picture, a learner's options, or a run")
+    p.add_argument("rule", metavar="RULE|LEARNER|RUN", help="a rule's name or file; a learner; a run folder of `learn`")
+    p.add_argument("--png", metavar="FILE", help="write the rate map, spike-timing window or set of rules as a picture")
     p.add_argument("--task", metavar="ID", help="the picture is of the rule's first official lifetime on this task")
 
     p = command("evaluate", "run a rule on a task's official lifetimes")

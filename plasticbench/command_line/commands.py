@@ -9,7 +9,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from plasticbench.command_line.describe import describe_result, describe_rule, describe_spread
+from plasticbench.command_line.describe import (
+    describe_result,
+    describe_rule,
+    describe_run,
+    describe_set,
+    describe_spread,
+)
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
@@ -96,6 +102,9 @@ def run_show(arguments: Namespace) -> None:
             raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
         print(describe_learner(arguments.rule))
         return
+    if Path(arguments.rule).is_dir():
+        _show_run(arguments.rule, arguments.png)
+        return
     rule = load_rule(arguments.rule)
     if arguments.task and not arguments.png:
         raise PlasticbenchError("task: what is shown of a task is a picture; say where with --png FILE")
@@ -104,6 +113,20 @@ def run_show(arguments: Namespace) -> None:
     print(describe_rule(rule))
     if arguments.png:
         print(f"\npicture: {arguments.png}")
+
+
+def _show_run(folder: str, picture: str | None) -> None:
+    """A run of a learner, and the picture of the set that it found."""
+    from plasticbench.learning.record import load_run
+
+    run = load_run(folder)
+    found = run.rules.picture if run.rules is not None else None
+    if picture and found is None:
+        raise PlasticbenchError(f"png: the run in {folder} found no set of rules with a picture; leave --png out")
+    print(describe_run(run))
+    if picture and found is not None:
+        write_bytes(picture, found)
+        print(f"\npicture: {picture}")
 
 
 def _picture(rule: Rule, task_id: str | None) -> bytes:
@@ -170,6 +193,7 @@ def run_transfer(arguments: Namespace) -> None:
 
 
 def run_learn(arguments: Namespace) -> None:
+    from plasticbench.learning.record import load_run
     from plasticbench.learning.run import learn, named_value, repeat
 
     options = dict(named_value(text, "option") for text in arguments.option)
@@ -190,6 +214,9 @@ def run_learn(arguments: Namespace) -> None:
         return
     print(describe_rule(results[0].rule))
     print(f"\n{describe_result(results[0])}")
+    found = load_run(arguments.out, results[0].specification).rules
+    if found is not None:
+        print(describe_set(found))
     print(f"\nrun: {arguments.out} (rule.json, result.json, history.jsonl, learning_curve.png)")
 
 
