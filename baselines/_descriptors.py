@@ -61,7 +61,7 @@ def _is_number(value: Any) -> bool:
 def _default(problem: Problem) -> tuple[Descriptor, ...]:
     theory = problem.task.rule_map
     if theory is not None and (shown := [name for name in theory.metrics if name.endswith("_correlation")]):
-        return Descriptor(shown[-1], -1.0, 1.0), Descriptor(f"{_MAP}share", 0.0, 1.0)
+        return Descriptor(shown[-1], 0.0, 1.0), Descriptor(f"{_MAP}share", 0.0, 1.0)
     family = problem.family
     start, reach = family.initial(problem.seed), _FIRST_DRAW * family.initial_std
     low, high = ((start + side * reach).clamp(*family.bounds.T).tolist() for side in (-1.0, 1.0))

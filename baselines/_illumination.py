@@ -55,7 +55,7 @@ class Archive:
     def tell(self, kept: np.ndarray, losses: np.ndarray, places: np.ndarray) -> None:
         """Losses (n_rules,) and places (n_rules, n_axes) of what was asked; `kept` (n_rules, d): as it lived."""
         low, high = (np.array([getattr(axis, end) for axis in self.axes]) for end in ("low", "high"))
-        inside = ((places >= low) & (places <= high)).all(1)  # NaN is nowhere
+        inside = np.all((places >= low) & (places <= high), axis=1)  # NaN is nowhere
         index = self.n_seen + np.arange(len(losses))
         self.n_seen += len(losses)
         # Outside: as if a perfect rule held the cell.

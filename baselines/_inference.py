@@ -32,6 +32,7 @@ _CALLS = 20  # of a round: a killed one loses no more than one of them
 _TOGETHER = 32  # rules of a call, at least
 _NEAREST, _FEWEST_NEAREST = 0.5, 400  # share of the simulations, the nearest to holding, that a network learns from
 _BINS = 8  # of nearness, in each of which the weights average 1
+_LARGEST_WEIGHT = 5.0  # of a simulation that a network learns from: few rare draws would be all that it sees
 
 
 class Inference:
@@ -182,16 +183,17 @@ class Inference:
 
 
 def _averaging_1(weights: Tensor, distance: Tensor) -> Tensor:
-    """Weights (n,) divided by their mean over those of about the same distance; those that hold are one group.
+    """Weights (n,) divided by their mean over those of about the same distance, and cut; those that hold are one group.
 
-    A factor that depends on what came of a simulation alone leaves the density that is learned as it is.
+    A factor that depends on what came of a simulation alone leaves the density that is learned as it is. The cut does
+    not, but a network only says where to look next; the set is weighted anew.
     """
     quantiles = torch.linspace(0.0, 1.0, _BINS + 1, dtype=torch.float64)[1:-1]
     beyond = distance[distance > 0]
     edges = torch.cat([torch.zeros(1, dtype=torch.float64), torch.quantile(beyond, quantiles)]) if len(beyond) else None
     group = torch.zeros(len(distance), dtype=torch.long) if edges is None else torch.searchsorted(edges, distance)
     total = torch.zeros(_BINS + 1, dtype=torch.float64).index_add(0, group, weights)
-    return weights / (total / torch.bincount(group, minlength=_BINS + 1))[group]
+    return (weights / (total / torch.bincount(group, minlength=_BINS + 1))[group]).clamp_max(_LARGEST_WEIGHT)
 
 
 def _resampled(weights: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -162,7 +162,7 @@ def test_places_are_also_read_off_the_rule_and_the_tasks_theory():
     problem = Problem(task, task.make_family("doublet"), 100)
     axes = descriptors_of(problem, None)
     assert [(axis.name, axis.low, axis.high) for axis in axes] == [
-        ("ei_correlation", -1.0, 1.0), ("map.share", 0.0, 1.0),
+        ("ei_correlation", 0.0, 1.0), ("map.share", 0.0, 1.0),
     ]  # fmt: skip
     thetas = problem.family.theta(load_rule("vogels-2011-5hz"))[None]
     axes = [axes[1], Descriptor("ie.alpha", -1.0, 1.0)]
