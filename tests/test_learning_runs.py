@@ -12,6 +12,7 @@ import torch
 from optional_learners import skip_without
 
 import plasticbench
+from plasticbench.baselines import _illumination, _inference
 from plasticbench.errors import PlasticbenchError
 from plasticbench.learning import Problem, learn, load_run, run_directory
 from plasticbench.tasks.registry import learners
@@ -29,6 +30,8 @@ LEARNERS = {  # a few steps each
 @pytest.fixture
 def _fast_curves(monkeypatch):
     monkeypatch.setattr(run_directory, "learning_curve", lambda *_: b"a picture")
+    monkeypatch.setattr(_illumination, "archive_picture", lambda *_: b"a picture")
+    monkeypatch.setattr(_inference, "corner_picture", lambda *_: b"a picture")
 
 
 class KilledError(BaseException):

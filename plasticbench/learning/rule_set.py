@@ -48,7 +48,13 @@ class RuleSet:
         losses = None if self.losses is None else _column(self.losses, "losses", len(rules))
         metrics = {str(name): _column(values, f"metrics.{name}", len(rules)) for name, values in self.metrics.items()}
         thetas = None if self.thetas is None else _column(self.thetas, "thetas", len(rules), 2)
-        made: dict[str, Any] = {"rules": rules, "weights": weights, "losses": losses, "metrics": metrics, "thetas": thetas}
+        made: dict[str, Any] = {
+            "rules": rules,
+            "weights": weights,
+            "losses": losses,
+            "metrics": metrics,
+            "thetas": thetas,
+        }
         made["summary"] = {str(name): float(value) for name, value in self.summary.items()}
         for name, value in made.items():
             object.__setattr__(self, name, value)
