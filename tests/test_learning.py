@@ -12,6 +12,7 @@ import time
 
 import pytest
 import torch
+from optional_learners import skip_without
 
 import plasticbench
 from plasticbench.errors import BudgetExceeded, PlasticbenchError
@@ -69,6 +70,7 @@ def test_thetas_of_the_wrong_shape_are_refused():
 
 @pytest.mark.parametrize("name", sorted(learners()))
 def test_every_learner_repeats_its_bits(tmp_path, name):
+    skip_without(name)
     runs = [learn(TASK, name, tmp_path / str(i), budget=600, seed=3) for i in range(2)]
     assert runs[0].rule == runs[1].rule
     assert runs[0].losses == runs[1].losses
@@ -108,6 +110,8 @@ KILLED = {  # some twenty steps each
     "evotorch": {"budget": 8 * 20 * 20 + 160, "options": {"population": 40, "lifetimes": 4}},
     "optuna": {"budget": 2 * 20 + 5 * 2, "options": {"lifetimes": 2}},
     "persistent-es": {"budget": 8 * 2 * 20, "options": {"particles": 8}},
+    "map-elites": {"budget": 8 * 20 + 24, "options": {"emitters": 1}},
+    "sbi": {"budget": 2 * 320 + 72, "options": {"rounds": 2, "epochs": 5}},
 }
 
 
@@ -124,6 +128,7 @@ KILLED = {  # some twenty steps each
 )
 def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_path, name, workers, kills):
     """SIGKILL. Every single write is died at in test_learning_runs.py."""
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, **KILLED[name]}
     whole = learn(out=tmp_path / "whole", **settings)
     n_steps = len(history(tmp_path / "whole"))

@@ -1,6 +1,7 @@
 """Every bundled learner keeps to the bounds of its family, also from a start on one of them."""
 
 import pytest
+from optional_learners import skip_without
 
 import plasticbench
 from plasticbench.learning import learn
@@ -15,6 +16,8 @@ SMALL = {
     "evotorch": {"budget": 8 * 2 * 12 + 8 * 8, "options": {"population": 8, "lifetimes": 2, "l1": 0.0}},
     "optuna": {"budget": 4 * 40 + 5 * 8, "options": {"width": 10.0}},
     "persistent-es": {"budget": 16 * 2 * 24, "options": {"particles": 16, "std": 1.0}},
+    "map-elites": {"budget": 8 * 20 + 8 * 8, "options": {"emitters": 1, "descriptors": {"ff.d": [0.25, 0.75]}}},
+    "sbi": {"budget": 2 * 64 + 8 * 8, "options": {"rounds": 2, "epochs": 10, "width": 10.0}},
 }
 OJA_WITH_DECAY = {
     "format": "plasticbench/rule@1", "name": "own",
@@ -40,6 +43,7 @@ def test_every_bundled_learner_that_searches_a_family_is_tried():
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_search_from_a_bound_stays_within_the_bounds_and_comes_near_the_other(tmp_path, name):
+    skip_without(name)
     found = learn(TASK, name, tmp_path, family=Decay(("ff",)), **SMALL[name])
     d = found.rule.pathways["ff"].parameters["d"]
     assert 0.6 < d <= 0.75

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from optional_learners import skip_without
 
 import plasticbench
+from plasticbench.baselines import _illumination, _inference
 from plasticbench.errors import PlasticbenchError
 from plasticbench.learning import Problem, learn, load_run, run_directory
 from plasticbench.tasks.registry import learners
@@ -23,12 +25,16 @@ LEARNERS = {  # a few steps each
     "optuna": {"budget": 2 * 6 + 5 * 2, "options": {"lifetimes": 2, "startup": 3}},
     "persistent-es": {"budget": 4 * 3, "options": {"particles": 4, "lifetimes": 1}},
     "symbolic": {"budget": 40, "options": {"population": 8, "lifetimes": 2, "front": 2, "validation": 2}},
+    "map-elites": {"budget": 4 * 3 + 8, "options": {"emitters": 1, "batch": 4, "cells": 2}},
+    "sbi": {"budget": 3 * 4 + 8, "options": {"samples": 3}},
 }
 
 
 @pytest.fixture
 def _fast_curves(monkeypatch):
     monkeypatch.setattr(run_directory, "learning_curve", lambda *_: b"a picture")
+    monkeypatch.setattr(_illumination, "archive_picture", lambda *_: b"a picture")
+    monkeypatch.setattr(_inference, "corner_picture", lambda *_: b"a picture")
 
 
 class KilledError(BaseException):
@@ -75,6 +81,7 @@ def test_every_bundled_learner_is_tried():
 @pytest.mark.usefixtures("_fast_curves")
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_run_that_dies_at_any_write_and_is_resumed_is_the_whole_run(tmp_path, monkeypatch, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, **LEARNERS[name]}
     learn(out=tmp_path / "whole", **settings)
     expected = left(tmp_path / "whole")
@@ -130,6 +137,7 @@ class Unkept:
 
 @pytest.mark.parametrize("name", [*LEARNERS, "a learner without checkpoints"])
 def test_resuming_a_finished_run_changes_nothing(tmp_path, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, **LEARNERS.get(name, {"budget": 100})}
     if name not in LEARNERS:
         settings["learner"] = Unkept
@@ -157,6 +165,7 @@ def test_the_cost_survives_the_loss_of_the_result(tmp_path, learner):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path, name):
+    skip_without(name)
     settings = {"task_id": TASK, "learner": name, "options": LEARNERS[name]["options"], "out": tmp_path}
     small = LEARNERS[name]["budget"]
     first = learn(budget=small, **settings)
@@ -233,6 +242,7 @@ def test_what_is_not_of_a_run_is_never_removed(tmp_path):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_budget_too_small_for_one_step_is_refused_and_nothing_written(tmp_path, name):
+    skip_without(name)
     with pytest.raises(PlasticbenchError, match=r"budget: 3 lifetimes; .* takes \d+; give more"):
         learn(TASK, name, tmp_path / "run", budget=3, options=LEARNERS[name]["options"])
     assert list(tmp_path.iterdir()) == []

@@ -81,14 +81,16 @@ def build_parser() -> argparse.ArgumentParser:
     p = command("list", "tasks, known rules, learners and families")
     p.add_argument("--json", action="store_true", help="one JSON object")
 
-    p = command("show", "a rule's equations, parameters and picture, a learner's options, or what a task is")
+    p = command("show", "a rule's equations, parameters and picture, a learner's options, what a task is, or a run")
     p.add_argument(
         "rule",
-        metavar="RULE|LEARNER|TASK",
-        help="a known rule's name or a rule file; a learner or module:Class; a task's id",
+        metavar="RULE|LEARNER|TASK|RUN",
+        help="a rule's name or file; a learner or module:Class; a task's id; a run folder of `learn`",
     )
     p.add_argument(
-        "--png", metavar="FILE", help="write the rate map, or the spike-timing window with triplets and rates"
+        "--png",
+        metavar="FILE",
+        help="write the rate map, the spike-timing window with triplets and rates, or a run's set of rules",
     )
     p.add_argument("--task", metavar="ID", help="the picture is of synapses as they start on this task")
     p.add_argument("--w", type=float, metavar="W", help="the picture is of synapses of this weight")

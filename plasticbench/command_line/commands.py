@@ -8,7 +8,13 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from plasticbench.command_line.describe import describe_cost, describe_result, describe_rule, describe_spread
+from plasticbench.command_line.describe import (
+    describe_cost,
+    describe_result,
+    describe_rule,
+    describe_set,
+    describe_spread,
+)
 from plasticbench.command_line.progress import ProgressBar
 from plasticbench.errors import PlasticbenchError
 from plasticbench.evaluation import official as evaluation
@@ -171,7 +177,10 @@ def run_learn(arguments: Namespace) -> None:
         return
     print(describe_rule(results[0].rule))
     print(f"\n{describe_result(results[0])}")
-    print(f"\n{describe_cost(load_run(arguments.out).cost)}")
+    run = load_run(arguments.out, results[0].specification)
+    print(f"\n{describe_cost(run.cost)}")
+    if run.rules is not None:
+        print(describe_set(run.rules))
     print(f"run: {arguments.out} (rule.json, result.json, history.jsonl, history.csv, learning_curve.png)")
 
 

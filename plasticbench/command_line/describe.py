@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from plasticbench.evaluation.comparison import FEWEST
 from plasticbench.evaluation.result import Result
 from plasticbench.evaluation.transfer import frozen_pathways
+from plasticbench.learning.record import Run
+from plasticbench.learning.rule_set import PICTURE, TABLE, RuleSet
 from plasticbench.rules import Rule
 from plasticbench.rules.equations import memories
 from plasticbench.tasks.task import Task
@@ -126,3 +128,27 @@ def describe_spread(seeds: Sequence[int], results: list[Result]) -> str:
     losses = [result.loss for result in results]
     spread = f"median {statistics.median(losses):.5g}, best {min(losses):.5g}, worst {max(losses):.5g}"
     return "\n".join([*lines, f"official loss over {len(losses)} runs: {spread}"])
+
+
+def describe_run(run: Run) -> str:
+    """What a run was, how far it came, and the set of rules that it found, as text."""
+    told = run.settings
+    spent = run.cost.lifetimes if run.cost else max((int(row["lifetimes"]) for row in run.history), default=0)
+    lines = [
+        f"{told['learner']} on {told['task']}, family {told['family']}, seed {told['seed']}",
+        f"  {spent:,} of {told['budget']:,} lifetimes{'' if run.cost else '; it has not ended'}",
+        *(f"  {name} = {value}" for name, value in told["options"].items()),
+    ]
+    if run.rules is not None:
+        lines.append(describe_set(run.rules))
+    if run.result is not None:
+        lines.append(describe_result(run.result))
+    return "\n".join(lines)
+
+
+def describe_set(rules: RuleSet) -> str:
+    """Of how many rules it is, and the numbers that its learner gave about it."""
+    pictured = f", {PICTURE}" if rules.picture else ""
+    counted = f"{len(rules)} rule{'s' if len(rules) > 1 else ''} with weights ({TABLE}{pictured}), the best first"
+    width = max((len(name) for name in rules.summary), default=0)
+    return "\n".join([counted, *(f"  {name:<{width}}  {value:.4g}" for name, value in rules.summary.items())])

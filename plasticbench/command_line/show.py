@@ -1,11 +1,11 @@
-"""`plasticbench show`: a rule's equations and what it does at a synapse, a learner's options, or a task."""
+"""`plasticbench show`: a rule's equations and what it does at a synapse, a learner's options, a task, or a run."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
 
-from plasticbench.command_line.describe import describe_rule, describe_task
+from plasticbench.command_line.describe import describe_rule, describe_run, describe_task
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import write_bytes
 from plasticbench.learning.options import describe_learner
@@ -19,6 +19,9 @@ def run_show(arguments: Namespace) -> None:
         if arguments.png:
             raise PlasticbenchError(f"png: {arguments.rule} is a learner, of which there is no picture")
         print(describe_learner(arguments.rule))
+        return
+    if Path(arguments.rule).is_dir():
+        _show_run(arguments.rule, arguments.png)
         return
     task = _as_task(arguments.rule)
     if task is not None:
@@ -36,6 +39,20 @@ def run_show(arguments: Namespace) -> None:
     print(describe_rule(rule))
     for line in told:
         print(line)
+
+
+def _show_run(folder: str, picture: str | None) -> None:
+    """A run of a learner, and the picture of the set that it found."""
+    from plasticbench.learning.record import load_run
+
+    run = load_run(folder)
+    found = run.rules.picture if run.rules is not None else None
+    if picture and found is None:
+        raise PlasticbenchError(f"png: the run in {folder} found no set of rules with a picture; leave --png out")
+    print(describe_run(run))
+    if picture and found is not None:
+        write_bytes(picture, found)
+        print(f"\npicture: {picture}")
 
 
 def _draw(rule: Rule, arguments: Namespace) -> list[str]:

@@ -15,8 +15,8 @@ from plasticbench.evaluation.result import frame
 from plasticbench.files import make_folder, remove_cut_short, write_bytes
 from plasticbench.rules import Rule, load_rule
 
-FOLDER, TABLE = "rules", "rules.npz"
-_METRIC = "metric."  # before a metric's name in the table
+FOLDER, TABLE, PICTURE = "rules", "rules.npz", "rules.png"
+_METRIC, _SUMMARY = "metric.", "summary."  # before a name in the table
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,8 @@ class RuleSet:
     losses: Any = None  # (n_rules,), as the learner measured them
     metrics: Mapping[str, Any] = field(default_factory=dict)  # name -> (n_rules,); NaN where undefined
     thetas: Any = None  # (n_rules, d), where the rules are of one family
+    summary: Mapping[str, float] = field(default_factory=dict)  # numbers about the set, such as its coverage
+    picture: bytes | None = None  # PNG
 
     def __post_init__(self) -> None:
         rules = tuple(self.rules)
@@ -46,7 +48,14 @@ class RuleSet:
         losses = None if self.losses is None else _column(self.losses, "losses", len(rules))
         metrics = {str(name): _column(values, f"metrics.{name}", len(rules)) for name, values in self.metrics.items()}
         thetas = None if self.thetas is None else _column(self.thetas, "thetas", len(rules), 2)
-        made = {"rules": rules, "weights": weights, "losses": losses, "metrics": metrics, "thetas": thetas}
+        made: dict[str, Any] = {
+            "rules": rules,
+            "weights": weights,
+            "losses": losses,
+            "metrics": metrics,
+            "thetas": thetas,
+        }
+        made["summary"] = {str(name): float(value) for name, value in self.summary.items()}
         for name, value in made.items():
             object.__setattr__(self, name, value)
 
@@ -71,13 +80,19 @@ class RuleSet:
         return frame(columns)
 
     def save(self, folder: Path) -> None:
-        """Every rule as a rule file in `folder`/rules, in order, and the numbers as the table `folder`/rules.npz."""
+        """Every rule as a rule file in `folder`/rules, in order; the numbers as the table `folder`/rules.npz.
+
+        The picture, where there is one, as `folder`/rules.png.
+        """
         place = make_folder(folder / FOLDER)
         for i, rule in enumerate(self.rules):
             rule.save(place / _file(i))
         columns = {"rule_file": np.array([_file(i) for i in range(len(self))]), "weight": self.weights}
         columns |= {f"{_METRIC}{name}": values for name, values in self.metrics.items()}
         columns |= {n: c for n, c in (("loss", self.losses), ("theta", self.thetas)) if c is not None}
+        columns |= {f"{_SUMMARY}{name}": np.float64(value) for name, value in self.summary.items()}
+        if self.picture is not None:
+            write_bytes(folder / PICTURE, self.picture)
         buffer = io.BytesIO()
         np.savez(buffer, **columns)
         write_bytes(folder / TABLE, buffer.getvalue())
@@ -95,13 +110,16 @@ class RuleSet:
                 f"{folder / TABLE}: not a table of rules ({type(error).__name__}); run the learner again"
             ) from error
         metrics = {name.removeprefix(_METRIC): c for name, c in columns.items() if name.startswith(_METRIC)}
+        summary = {n.removeprefix(_SUMMARY): float(c) for n, c in columns.items() if n.startswith(_SUMMARY)}
         rules = [load_rule(str(folder / FOLDER / Path(name).name)) for name in files]
-        return cls(rules, weights, columns.get("loss"), metrics, columns.get("theta"))
+        picture = (folder / PICTURE).read_bytes() if (folder / PICTURE).exists() else None
+        return cls(rules, weights, columns.get("loss"), metrics, columns.get("theta"), summary, picture)
 
 
 def remove(folder: Path) -> None:
     """Take back what `save` wrote, and nothing else."""
-    (folder / TABLE).unlink(missing_ok=True)
+    for name in (TABLE, PICTURE):
+        (folder / name).unlink(missing_ok=True)
     if (folder / FOLDER).is_dir():
         remove_cut_short(folder / FOLDER)
     for file in (folder / FOLDER).glob("[0-9]" * 5 + ".*"):

@@ -3,8 +3,8 @@
 run.json        what was asked for          history.jsonl       a row per logged iteration
 checkpoint.pt   where a killed run goes on  rule.json           the learned rule
 outcome.json    that it ended, and its cost result.json         the rule's official evaluation
-rules/, rules.npz  where a set was learned  learning_curve.png  loss against lifetimes and seconds
-                                        history.csv         the history as a table
+rules/, rules.npz, rules.png  where a set was learned
+history.csv     the history as a table      learning_curve.png  loss against lifetimes and seconds
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from plasticbench.evaluation.result import Result
 from plasticbench.files import make_folder, read_json, remove_cut_short, write_bytes, write_text
 from plasticbench.learning import checkpoints, rule_set
 from plasticbench.learning.history import History, line_of, read_history, whole_lines
-from plasticbench.learning.rule_set import TABLE, RuleSet
+from plasticbench.learning.rule_set import PICTURE, TABLE, RuleSet
 from plasticbench.rules import Rule
 
 SETTINGS, OUTCOME, RULE, RESULT = "run.json", "outcome.json", "rule.json", "result.json"
@@ -85,7 +85,7 @@ class RunDirectory:
         """Of a folder without settings."""
         if resume and self.path.is_dir() and any(not file.name.startswith(".") for file in self.path.iterdir()):
             raise PlasticbenchError(f"out: {self.path} holds no run to resume ({SETTINGS} is missing)")
-        for name in (*_FILES, TABLE):
+        for name in (*_FILES, TABLE, PICTURE):
             if (self.path / name).exists():
                 raise PlasticbenchError(
                     f"out: {self.path} holds a {name} of something else, which a run would replace; "

@@ -121,7 +121,7 @@ class Family(ABC):
         """
         import torch
 
-        ranges = self._prior
+        ranges = self.prior
         if ranges is None:
             raise RuleError(f"family {self.name}: it has no prior; start from initial(seed), or take one that has")
         if n < 0:
@@ -132,7 +132,7 @@ class Family(ABC):
         return low + (high - low) * draw
 
     @property
-    def _prior(self) -> Tensor | None:
+    def prior(self) -> Tensor | None:
         """(d, 2): the prior is uniform between low and high of each coordinate; None: there is none."""
         return None
 
@@ -232,7 +232,7 @@ class TemplateFamily(Family):
         return torch.stack([self._column("low"), self._column("high")], dim=1)
 
     @property
-    def _prior(self) -> Tensor | None:
+    def prior(self) -> Tensor | None:
         import torch
 
         ranges = [coordinate.prior for coordinate in self._coordinates]
