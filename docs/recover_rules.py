@@ -59,7 +59,7 @@ def row(name: str, runs: Sequence[Sequence[float]]) -> str:
 
 
 if __name__ == "__main__":
-    print("| data | loss | R² weights | R² activity | Σ|A − A*| | cosine | precision | recall |")
+    print("| data | loss | R² weights | R² activity | Σ\\|A − A*\\| | cosine | precision | recall |")
     print("|---|---|---|---|---|---|---|---|")
     for name, task in tasks().items():
         if not sys.argv[1:] or name in sys.argv[1:]:
