@@ -46,6 +46,8 @@ def thumbnail(lives: Sequence[Recorded], titles: Sequence[str], description: str
         if column:
             for axes in own:
                 axes.set_ylabel("")
+    if not one_row:  # only now: a limit that is set fits what was drawn before it
+        panels[0 if isinstance(lives[0].life.network, RateNetwork) else 1, 0].set_ylim(bottom=0)
     for axes in panels.flat:
         axes.tick_params(labelsize=_SMALL, colors=MUTED)
         for label in (axes.xaxis.label, axes.yaxis.label):
@@ -68,6 +70,8 @@ def _draw_spikes(axes: Axes, kept: Recorded) -> None:
     n = min(N_RASTER, kept.life.spiking_network.populations[0].size)
     axes.set(ylabel=f"{n} neurons" if n > 1 else "neuron", ylim=(-1, n), xlim=(-_RASTER_S, 0.0))
     axes.set_xlabel("s before the end of life")
+    if n == 1:
+        axes.set_yticks([])
 
 
 def _draw_distributions(axes: Axes, kept: Recorded) -> None:
@@ -77,7 +81,7 @@ def _draw_distributions(axes: Axes, kept: Recorded) -> None:
         low, middle, high = np.percentile(kept.weights[pathway.name] / pathway.w_max, (5, 50, 95), axis=1)
         axes.fill_between(time_s, low, high, color=colour, alpha=0.25, lw=0)
         axes.plot(time_s, middle, color=colour, lw=1.3, label=pathway.name)
-    axes.set(xlabel="time (s)", ylabel="weight / largest", ylim=(0, None))
+    axes.set(xlabel="time (s)", ylabel="weight / largest")
     if len(kept.weights) > 1:
         axes.legend(fontsize=_SMALL, frameon=False, labelcolor=MUTED, ncols=2)
 
@@ -85,7 +89,7 @@ def _draw_distributions(axes: Axes, kept: Recorded) -> None:
 def _draw_loss(axes: Axes, kept: Recorded) -> None:
     history = RecordedHistory(kept)
     axes.plot(history.steps, history.series("loss"), color=TARGET, lw=1.3)
-    axes.set(ylabel="loss if life\nended here", ylim=(0, None))
+    axes.set(ylabel="loss if life\nended here")
 
 
 def _draw_weights(axes: Axes, kept: Recorded) -> None:
