@@ -124,6 +124,8 @@ KILLED = {  # some twenty steps each
         *(pytest.param(name, 0, 4, marks=pytest.mark.slow) for name in KILLED),
         pytest.param("random-search", 2, 2, marks=pytest.mark.slow),  # Ray takes its time to start
         pytest.param("evotorch", 2, 2, marks=pytest.mark.slow),
+        pytest.param("map-elites", 2, 2, marks=pytest.mark.slow),
+        pytest.param("sbi", 2, 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_bits(tmp_path, name, workers, kills):

@@ -46,9 +46,9 @@ def archive_picture(axes: Sequence[Axis], cells: np.ndarray, losses: np.ndarray,
 
 
 def _norm(losses: np.ndarray) -> Any:
-    """Logarithmic where all losses are above 0 and differ."""
+    """Logarithmic over what losses there are above 0, over four decades at most; smaller ones get the last colour."""
     from matplotlib.colors import LogNorm, Normalize
 
-    if len(losses) and losses.min() > 0 and losses.max() > losses.min():
-        return LogNorm(losses.min(), losses.max())
-    return Normalize()
+    largest = losses.max(initial=0.0)
+    smallest = max(losses.min(initial=largest), 1e-4 * largest)
+    return LogNorm(smallest, largest, clip=True) if 0 < smallest < largest else Normalize()
