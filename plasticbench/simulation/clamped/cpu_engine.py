@@ -62,7 +62,7 @@ def run_cpu(
 def _changes(lives: Sequence[Life], rules: RuleBatch, parameters: np.ndarray) -> tuple:
     """The events' addresses, and the words, constants and numbers in registers where they are interpreted."""
     structure, network = rules.structure.pathways[0], common_network(lives)
-    if interpreted(rules.structure, rules.n_rules * np.count_nonzero(network.kinds), "clamped"):
+    if interpreted(rules.structure, rules.n_rules * float(np.count_nonzero(network.kinds)), "clamped"):
         with contextlib.suppress(NotInterpretedError):
             program = spiking_program(structure, ())
             events = interpreted_events(structure, np.float64, np.uint16, NOTHING)
