@@ -13,6 +13,7 @@ from plasticbench.drawing.constants import N_RASTER, N_WEIGHT_BINS
 from plasticbench.drawing.lives import LifeHistory
 from plasticbench.networks.clamped import ClampedNetwork
 from plasticbench.networks.life import Life
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import (
     FinalWeights,
@@ -106,7 +107,7 @@ class RecordedLife:
         values: dict[Any, Any] = {}
         for recording in self.first.recordings:
             value = kept.recordings[recording]
-            if isinstance(self.first.network, RateNetwork | ClampedNetwork):
+            if isinstance(self.first.network, RateNetwork | LayeredNetwork | ClampedNetwork):
                 value = self._cut(recording, value, k, step)
             values[recording] = value
         n_lived = kept.recordings.n_steps_lived
@@ -164,7 +165,7 @@ class RecordedHistory(LifeHistory):
         now = {name: values[k] for name, values in self._kept.weights.items()}
         if isinstance(network, ClampedNetwork):
             return {"change": next(iter(now.values())) / self._kept.start_weight - 1.0}
-        if isinstance(network, RateNetwork):
+        if isinstance(network, RateNetwork | LayeredNetwork):
             return now
         found = {"rate_hz": np.asarray(self._rate_hz(int(self._kept.steps[k])))}
         for pathway in network.plastic_pathways:

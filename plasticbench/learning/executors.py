@@ -122,7 +122,7 @@ class RayActors:
             if not ray.is_initialized():
                 self._connect()
             self._check_room(ray.cluster_resources())
-            needs = {"num_cpus": 1, "num_gpus": 1} if self._engine == "cuda" else {"num_cpus": 1}
+            needs: dict[str, Any] = {"num_cpus": 1, "num_gpus": 1} if self._engine == "cuda" else {"num_cpus": 1}
             actor = ray.remote(**needs)(_Simulator)
             self._actors = [actor.remote(self._task) for _ in range(self.workers)]
 

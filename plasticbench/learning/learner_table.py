@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -207,12 +208,13 @@ def write_table(rows: Sequence[Row], path: Path) -> None:
 
 def read_table(path: Path) -> list[Row]:
     """As `write_table` wrote it."""
-    kinds = {"budget": int, "seed": int, "lifetimes": int, "seconds": float, "loss": float, "score": float}
+    whole, numbers = {"budget", "seed", "lifetimes"}, {"seconds", "loss", "score"}
+
+    def value(name: str, text: str) -> Any:
+        return int(text) if name in whole else float(text or "nan") if name in numbers else text
+
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            Row(**{name: kinds.get(name, str)(text or "nan") if name in kinds else text for name, text in row.items()})
-            for row in csv.DictReader(file)
-        ]
+        return [Row(**{name: value(name, text) for name, text in row.items()}) for row in csv.DictReader(file)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

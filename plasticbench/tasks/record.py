@@ -27,6 +27,7 @@ from plasticbench.drawing.recorded import Recorded, RecordedHistory
 from plasticbench.errors import PlasticbenchError
 from plasticbench.files import write_bytes
 from plasticbench.networks.life import Life, Phase
+from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import PopulationRate, PopulationSpikes, Recordings, SpikeTrains
 from plasticbench.networks.spiking import SpikingNetwork
 from plasticbench.rules import Rule, RuleBatch, load_rule
@@ -227,7 +228,7 @@ def record_life(
         wall_s = time.perf_counter() - started - compile_s
         brought = batch if isinstance(batch, RuleBatch) else batch.brought
         steps, weights, start = weights_over_time(asked, kept[-1], batch)
-        outputs = rate_outputs(life, brought, steps, weights) if task.track == "rate" else None
+        outputs = rate_outputs(life, brought, steps, weights) if isinstance(life.network, RateNetwork) else None
     return LifeRecord(
         task,
         rule.name if isinstance(rule, Rule) else getattr(rule, "__name__", type(rule).__name__),

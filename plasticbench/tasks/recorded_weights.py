@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from plasticbench.networks.clamped import ClampedNetwork
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.life import Life
 from plasticbench.networks.recordings import FinalWeights, Recordings, Weights
 from plasticbench.networks.spiking import SpikingNetwork
@@ -18,10 +19,14 @@ from plasticbench.rules import RuleBatch
 def with_weights(life: Life, n_times: int, n_synapses: int) -> Life:
     """The life with about `n_times` recordings of its weights; of spiking networks of at most `n_synapses` a pathway.
 
-    Of clamped networks as it is: their weights are followed beside the engine.
+    Of clamped networks as it is: their weights are followed beside the engine. Of layered ones at the end alone.
     """
     if isinstance(life.network, ClampedNetwork):
         return life
+    if isinstance(life.network, LayeredNetwork):
+        return replace(
+            life, recordings=tuple(dict.fromkeys((*life.recordings, *map(FinalWeights, life.plastic_names))))
+        )
     more = [(_sampling(life, name, n_times, n_synapses), FinalWeights(name)) for name in life.plastic_names]
     added = [recording for pair in more for recording in pair]
     return replace(life, recordings=tuple(dict.fromkeys((*life.recordings, *added))))
@@ -42,6 +47,9 @@ def weights_over_time(
     if isinstance(life.network, ClampedNetwork):
         return _clamped(life, recordings, rules)
     lived = int(recordings.n_steps_lived[0, 0])
+    if isinstance(life.network, LayeredNetwork):
+        ends = {name: recordings[FinalWeights(name)][0, 0].numpy() for name in life.plastic_names}
+        return np.array([0, lived]), {name: np.stack([life.w_init[name], w]) for name, w in ends.items()}, 1.0
     found: dict[str, np.ndarray] = {}
     for name in life.plastic_names:
         sampling = [r for r in life.recordings_of(Weights) if r.pathway == name and r.phase is None][-1]  # the added
@@ -78,7 +86,7 @@ def _clamped(life: Life, recordings: Recordings, rules: Any) -> tuple[np.ndarray
 
 
 def rate_outputs(life: Life, rules: RuleBatch, steps: np.ndarray, weights: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(n_times, n_presented, n_outputs): what a rate network answers to the presentations of these steps.
+    """(n_times, n_presented, n_outputs): what a rate network of one layer answers to the presentations of these steps.
 
     `weights`: pathway -> (n_times, n_post, n_pre). The last entry: the last presentation with the final weights.
     """
@@ -87,12 +95,13 @@ def rate_outputs(life: Life, rules: RuleBatch, steps: np.ndarray, weights: Mappi
     from plasticbench.simulation.rate.lives import RateLives
     from plasticbench.simulation.rate.torch_engine import RateStepper
 
-    stepper = RateStepper(RateLives.of([replace(life, recordings=())]), rules)
+    side_by_side = RateLives.of([replace(life, recordings=())])
+    stepper = RateStepper(side_by_side, rules)
     found = []
     for k, step in enumerate(steps.tolist()):
         stepper.weights = {name: torch.from_numpy(values[k])[None, None] for name, values in weights.items()}
         stepper.step = min(step, life.n_steps - 1) - 1
         stepper.end_step()  # presents the next step's items
-        post = stepper.observe()[life.rate_network.feedforward]["post"]  # (1, 1, n_presented, n_outputs, 1)
+        post = stepper.observe()[side_by_side.rate_network.feedforward]["post"]  # (1, 1, n_presented, n_outputs, 1)
         found.append(post[0, 0, :, :, 0].numpy().copy())
     return np.stack(found)

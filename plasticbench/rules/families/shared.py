@@ -41,8 +41,8 @@ class Shared(Family):
         return self.family.penalty_mask
 
     @property
-    def _prior(self) -> Tensor | None:
-        return self.family._prior
+    def prior(self) -> Tensor | None:
+        return self.family.prior
 
     def initial(self, seed: int) -> Tensor:
         return self.family.initial(seed)

@@ -173,17 +173,22 @@ class _Pathway:
         return {"pre": n_pre, "post": n_post, "synapse": n_post * n_pre}[side]
 
     @cached_property
+    def remembered(self) -> list[str]:
+        """States, then traces."""
+        return [item.name for item in self.structure.states] + [trace.name for trace in self.structure.traces]
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Where each state and trace begins among what the life remembers."""
         found, place = {}, self.first
-        for item in (*self.structure.states, *self.structure.traces):
-            found[item.name] = place
-            place += self._size(self.sides[item.name])
+        for name in self.remembered:
+            found[name] = place
+            place += self._size(self.sides[name])
         return found
 
     @property
     def n_kept(self) -> int:
-        return sum(self._size(self.sides[item.name]) for item in (*self.structure.states, *self.structure.traces))
+        return sum(self._size(self.sides[name]) for name in self.remembered)
 
     def functions(self) -> str:
         parts = [_function(f"{event}_{self.k}", "const Place& p", self._event(event)) for event in self.events]
@@ -290,10 +295,7 @@ class _Pathway:
 
     def _settle(self) -> list[str]:
         """Traces move, states take their changes, then decay."""
-        rates = {
-            item.name: f"p.rates[{self.k} * N_RATES + {q}]"
-            for q, item in enumerate((*self.structure.states, *self.structure.traces))
-        }
+        rates = {name: f"p.rates[{self.k} * N_RATES + {q}]" for q, name in enumerate(self.remembered)}
         lines = self._head() if self.structure.traces else []
         for trace in self.structure.traces:
             assert trace.of is not None
