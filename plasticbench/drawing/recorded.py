@@ -12,8 +12,8 @@ import numpy as np
 from plasticbench.drawing.constants import N_RASTER, N_WEIGHT_BINS
 from plasticbench.drawing.lives import LifeHistory
 from plasticbench.networks.clamped import ClampedNetwork
-from plasticbench.networks.life import Life
 from plasticbench.networks.layered import LayeredNetwork
+from plasticbench.networks.life import Life
 from plasticbench.networks.rate import RateNetwork
 from plasticbench.networks.recordings import (
     FinalWeights,
