@@ -20,6 +20,7 @@ class Painter:
     def __init__(self) -> None:
         self._n_drawn = 0
         self._places: list[Any] = []
+        self._texts: list[Any] = []
 
     def draw(self, figure: Figure) -> np.ndarray:
         """(height, width, 3) uint8."""
@@ -27,10 +28,13 @@ class Painter:
         if self._n_drawn & (self._n_drawn - 1) == 0 or len(figure.axes) != len(self._places):
             picture = figure_to_array(figure)
             self._places = [axes.get_position() for axes in figure.axes]
+            self._texts = [text.get_position() for text in figure.texts]  # the title among them
             return picture
         figure.set_layout_engine("none")  # most of the time of a picture
         for axes, place in zip(figure.axes, self._places, strict=True):
             axes.set_position(place)
+        for text, where in zip(figure.texts, self._texts, strict=False):
+            text.set_position(where)
         return figure_to_array(figure)
 
 
