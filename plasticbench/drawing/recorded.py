@@ -98,8 +98,9 @@ class RecordedLife:
 
     @property
     def readout(self) -> Tensor:
-        """Logits so far, (1, n_shown), the item now shown among them; of networks that have a readout."""
-        return self._kept.recordings[Readout()][0, :, : self.step + 1]
+        """Logits so far, (1, [n_outputs,] n_shown), the item now shown among them; of networks that have a readout."""
+        found = self._kept.recordings[Readout()][0, :, : self.step + 1]
+        return found if found.dim() == 2 else found.movedim(-1, 1)
 
     def _until(self, k: int) -> Recordings:
         """The declared recordings as a life that is at sampled moment k has them: 0 where nothing was lived yet."""
