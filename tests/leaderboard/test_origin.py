@@ -43,7 +43,8 @@ def test_what_is_declared_is_what_the_board_says(origin, write_result, tmp_path,
 def test_nobody_says_that_an_anonymous_rule_is_published(write_result, tmp_path, catalogue):
     submit(write_result(rule_json("mine", 0.3)), tmp_path / "board", catalogue=catalogue)
     assert entry_of(tmp_path / "board", catalogue).origin == UNPUBLISHED
-    page = next((write_site(open_board(tmp_path / "board", catalogue), tmp_path / "s").parent / "rules").glob("mine*"))
+    site = write_site(open_board(tmp_path / "board", catalogue), tmp_path / "site").parent
+    page = next((site / "rules").glob("mine-*.html"))
     assert "ublished" in page.read_text("utf-8")
     assert not re.search("(?<!un)published", page.read_text("utf-8").lower().split("where it comes from")[1])
 
