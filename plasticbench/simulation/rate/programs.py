@@ -96,10 +96,10 @@ class _Writer:
     def _load(self, name: str, kind: int, side: str) -> tuple[int, int]:
         """How, and the slot that it comes from. At synapses the presynaptic neuron is the outer one."""
         outer = kind == SYNAPSES and self.sides[name] == "pre"
-        if name in ("pre", "post"):
-            return (ITEMS_OUTER if outer else ITEMS_INNER), self.slots.index(name)
         if name == "reconstruction":
             return RECONSTRUCTION, 0
+        if name in OF_ITEMS:
+            return (ITEMS_OUTER if outer else ITEMS_INNER), self.slots.index(name)
         slot = self.slots.index(name if name in ("w", "m") else f"value {name}")
         if self.sides[name] == "synapse":
             return SYNAPSE, slot
