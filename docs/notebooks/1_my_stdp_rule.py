@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import plasticbench
-from plasticbench.drawing.timing import timing_window
+from plasticbench.drawing.protocols import Assumed, timing_window
 from plasticbench.leaderboard import board_table, open_board, submit, verify
 
 folder = Path(tempfile.mkdtemp())
@@ -56,9 +56,10 @@ except plasticbench.RuleError as error:
 # %%
 # Its window
 # ----------
-# The change of the weight by one pair of spikes, against their delay.
+# The change of the weight by one pair of spikes, against their delay, at half of the largest weight of excitatory
+# synapses in the networks below.
 
-window = timing_window(rule, "*")
+window = timing_window(rule, "*", assumed=Assumed(w=0.15, w_max=0.3))
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.plot(1e3 * window.delay_s, window.change)
 axes.axhline(0, color="0.7", linewidth=0.8)
