@@ -1,14 +1,10 @@
 """The entries that come with the package: valid, verified under their tasks' current versions, and ranked."""
 
-from pathlib import Path
-
 import pytest
 
 from plasticbench.leaderboard import open_board, validate_path
 from plasticbench.leaderboard.board import bundled_folder
 from plasticbench.leaderboard.standings import task_standings
-
-MIGRATION = Path(__file__).parents[2] / "docs" / "migration.md"
 
 
 @pytest.fixture(scope="module")
