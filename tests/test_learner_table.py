@@ -1,5 +1,7 @@
 """The table of learners: equal budgets, resumable, and a test that can tell learners apart and does not always."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,8 @@ def test_what_is_no_budget_is_said(text, tmp_path, capsys):
     assert main(["--runs", str(tmp_path), "--out", str(tmp_path), "--task", text]) == 2
     assert "NAME=BUDGET" in capsys.readouterr().err
     assert learner_table.TABLE not in [p.name for p in tmp_path.iterdir()]
+
+
+def test_the_docs_have_the_table_that_the_measured_rows_make():
+    docs = Path(__file__).parents[1] / "docs"
+    assert markdown(read_table(docs / "learners" / "learners.csv")).strip() in (docs / "learners.md").read_text("utf-8")
