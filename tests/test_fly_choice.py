@@ -47,7 +47,7 @@ def test_at_a_renewal_weights_and_states_are_those_of_the_start(engine):
 
 def test_only_rate_networks_begin_anew_with_their_weights():
     life = plasticbench.task("RewardedPatterns-v0").shortened().life({}, 0)
-    with pytest.raises(PlasticbenchError, match=r"life\.renewals: only the weights of rate networks"):
+    with pytest.raises(PlasticbenchError, match=r"life\.renewals: only weights of rate networks"):
         dataclasses.replace(life, renewals=(3,))
 
 

@@ -160,6 +160,8 @@ def test_cuda_source_compiled_as_cpp_agrees_with_torch(tmp_path, states, scalar,
             x = np.ascontiguousarray(column, scalar)
             ours.append(function(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(p.ctypes.data)))
         wanted = last if label == "all-functions" else expected[k]
+        with np.errstate(over="ignore"):
+            wanted = wanted.astype(scalar)  # beyond the largest float32 is infinite
         np.testing.assert_allclose(ours, wanted, rtol=rtol, atol=rtol * 10, err_msg=label)
 
 

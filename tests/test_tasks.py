@@ -112,7 +112,10 @@ def test_a_lifetime_alone_equals_itself_in_a_batch(task_id):
     together = task.losses(rules, SEEDS)
     for r, rule in enumerate(rules):
         for s, seed in enumerate(SEEDS[:2]):
-            assert float(task.losses(rule, [seed])[0, 0]) == float(together[r, s])
+            alone = float(task.losses(rule, [seed])[0, 0])
+            # A loss that is made of matrix products may round by how a matrix lies in memory; the life does not.
+            rel = 1e-15 if getattr(task, "scored", "") == "subspace" else 0.0
+            assert alone == pytest.approx(float(together[r, s]), rel=rel, abs=0.0)
 
 
 @pytest.mark.parametrize("task_id", TASKS)

@@ -79,8 +79,8 @@ class DeviceLife:
                 kept.append(w[recording.picked(len(w))])
 
     def _reset(self, device: Device, t: int) -> None:
-        """Neurons, spikes on their way, traces and states as at the start of life; weights and inputs stay."""
-        self._clear(device, "held", "sums", "ring_n", "value", "pending", "synaptic")
+        """Neurons, spikes on their way, traces, states and counts as at the start of life; weights and inputs stay."""
+        self._clear(device, "held", "sums", "ring_n", "value", "pending", "synaptic", "since")
         self._upload(device, "state", self.arrays.initial_state())
         self._upload(device, "unit", np.ones(len(self.arrays.plan.filters)))
         self._upload(device, "since_change", np.full(self._places["since_change"][1] // 4, t, np.int32))

@@ -1,6 +1,6 @@
 """Which rules find a source that is not Gaussian: the table of docs/independent_component.md.
 
-python docs/examples/independent_directions.py [N]: over the first N official lifetimes (default: all).
+python docs/independent_directions.py [N]: over the first N official lifetimes (default: all).
 """
 
 import sys

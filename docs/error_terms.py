@@ -1,6 +1,6 @@
 """Which terms of the errors help a deep network learn: the table of docs/layers.md.
 
-python docs/examples/error_terms.py [N]: over the first N official lifetimes of FeedbackDigits-v0 (default: all).
+python docs/error_terms.py [N]: over the first N official lifetimes of FeedbackDigits-v0 (default: all).
 """
 
 import dataclasses
