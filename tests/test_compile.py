@@ -43,7 +43,11 @@ RUN = (
 def run_python(code, cache):
     environment = {"PLASTICBENCH_CACHE": str(cache), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300, env=environment
+        [sys.executable, "-B", "-W", "ignore", "-c", code],  # -B: two versions of a module within a second are two
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.split()

@@ -13,7 +13,9 @@ from plasticbench.drawing.figures import new_figure
 from plasticbench.drawing.lives import MUTED, PLASTIC, TARGET
 from plasticbench.drawing.recorded import Recorded, RecordedHistory
 from plasticbench.networks.clamped import ClampedNetwork
+from plasticbench.networks.layered import LayeredNetwork
 from plasticbench.networks.rate import RateNetwork
+from plasticbench.networks.spiking import SpikingNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,8 @@ def thumbnail(lives: Sequence[Recorded], titles: Sequence[str], description: str
 
     `description` is kept in the file (tEXt "Description").
     """
-    one_row = isinstance(lives[0].life.network, ClampedNetwork)
+    network = lives[0].life.network
+    one_row, of_rates = isinstance(network, ClampedNetwork), isinstance(network, RateNetwork | LayeredNetwork)
     figure = new_figure(6.4, 2.6 if one_row else 3.2, dpi=110)
     panels = figure.subplots(1 if one_row else 2, len(lives), squeeze=False, sharex="row", sharey="row")
     for column, (kept, title) in enumerate(zip(lives, titles, strict=True)):
@@ -37,7 +40,7 @@ def thumbnail(lives: Sequence[Recorded], titles: Sequence[str], description: str
         own[0].set_title(title, fontsize=_SMALL + 1, color=MUTED)
         if one_row:
             _draw_experiment(own[0], kept, column == 0)
-        elif isinstance(kept.life.network, RateNetwork):
+        elif of_rates:
             _draw_loss(own[0], kept)
             _draw_weights(own[1], kept)
         else:
@@ -46,8 +49,9 @@ def thumbnail(lives: Sequence[Recorded], titles: Sequence[str], description: str
         if column:
             for axes in own:
                 axes.set_ylabel("")
-    if not one_row:  # only now: a limit that is set fits what was drawn before it
-        panels[0 if isinstance(lives[0].life.network, RateNetwork) else 1, 0].set_ylim(bottom=0)
+    signed = isinstance(network, SpikingNetwork) and any(pathway.w_min < 0 for pathway in network.plastic_pathways)
+    if not one_row and not signed:  # only now: a limit that is set fits what was drawn before it
+        panels[0 if of_rates else 1, 0].set_ylim(bottom=0)
     for axes in panels.flat:
         axes.tick_params(labelsize=_SMALL, colors=MUTED)
         for label in (axes.xaxis.label, axes.yaxis.label):
