@@ -45,7 +45,7 @@ def test_runs_that_have_ended_are_not_run_again(made, capsys):
     assert len(before) == 4
     assert written() == before
     assert (folder / "out" / "learners.csv").read_bytes() == table
-    assert "### `OjaMini-v0`" in capsys.readouterr().out
+    assert "## `OjaMini-v0`" in capsys.readouterr().out
 
 
 def test_the_text_is_made_of_the_rows(made):

@@ -154,7 +154,7 @@ def markdown(rows: Sequence[Row]) -> str:
         found = {(cell.learner, cell.budget): cell for cell in cells}
         order = sorted(dict.fromkeys(cell.learner for cell in cells), key=lambda name: _rank(found[name, budgets[-1]]))
         lines = [
-            f"### `{task_id.rpartition('/')[2]}`",
+            f"## `{task_id.rpartition('/')[2]}`",
             "",
             f"Loss of the rules found, mean over {n_seeds} seeds and its 95 % interval; frozen weights lose "
             f"{task.null_loss:.4g}, {task.reference_rule} {task.reference_loss:.4g}.",
