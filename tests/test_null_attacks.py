@@ -17,9 +17,11 @@ from plasticbench.tasks.uninformed import uninformed_classes
 
 
 def _tasks():
-    for task_id in plasticbench.task_ids():
-        spiking = plasticbench.task(task_id).track == "spiking"
-        yield pytest.param(task_id, marks=[pytest.mark.slow] if spiking else [])
+    """Long ones are slow: spiking ones, and those that a small one stands for."""
+    ids = plasticbench.task_ids()
+    for task_id in ids:
+        long = plasticbench.task(task_id).track == "spiking" or task_id.replace("-v0", "Mini-v0") in ids
+        yield pytest.param(task_id, marks=[pytest.mark.slow] if long else [])
 
 
 @pytest.mark.parametrize("task_id", list(_tasks()))
